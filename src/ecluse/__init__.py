@@ -1,0 +1,1 @@
+"""Écluse moves a live PostgreSQL application to a new data architecture, and can take it back."""

@@ -1,0 +1,122 @@
+"""Flows: what operations compile to. A flow maps the rows of old tables onto the rows of new ones, and back.
+
+**Sides and members.** A flow has an old side and a new side. The first member of a side is its *anchor*; the
+others (satellites) hang on the anchor through `join`. A unit is a set of rows of both sides that map onto each other.
+
+**Templates.** SQL in a flow names tables as `{{alias}}`, one alias for each member. The engine puts in a
+table, a ctid range, or the rows of some units, so the same text serves copy, drain, proof and rollback. In a
+member's `select`, the other side's anchor is replaced by the rows asked for; its satellites by whole tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ecluse.model.catalog import Table
+from ecluse.model.names import Name
+
+_PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+def fill(template: str, place: Callable[[str], str]) -> str:
+    """Replace each `{{alias}}` by `place(alias)`; `place` raises KeyError for an alias it does not know."""
+    return _PLACE.sub(lambda found: place(found.group(1)), template)
+
+
+def places(template: str) -> tuple[str, ...]:
+    """The aliases that a template names, each once, in order."""
+    return tuple(dict.fromkeys(_PLACE.findall(template)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A condition over `m` (a row of an old member) under which the row cannot be carried: it goes to quarantine."""
+
+    condition: str
+    reason: str
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One table on one side of a flow.
+
+    `table` is the definition under its final name; on the new side it is built in the next schema first.
+    `select` gives this member's rows (the columns of `table.written`, by name) from the other side.
+    `role`: "replaces" or "new" (the application sees it), "aside" (the engine's own: id map, residue).
+    """
+
+    alias: str
+    table: Table
+    select: str
+    key: tuple[str, ...]  # columns that identify a row, for quarantine, parking and reports
+    role: str = "replaces"
+    join: str = ""  # satellites: condition between `m` (this member) and `a` (its side's anchor)
+    logged: tuple[str, ...] = ()  # columns that capture logs: all that `unit` or `join` read, and the key
+    rejects: tuple[Reject, ...] = ()  # old side only
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are written and compared."""
+        return self.table.written
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The tables on one side of a flow, the anchor first.
+
+    `unit` is a text expression over `m`, a row of the anchor (or of its capture log), and must be NOT NULL. `find` is
+    a condition between `m` and `u.unit` that is true exactly for the rows of that unit and can use an index; where
+    it is empty, `unit = u.unit` is used and the engine makes an index on the expression.
+    `several`: a unit may hold more than one row of the anchor, so that no ctid range may cut one.
+    """
+
+    members: tuple[Member, ...]
+    unit: str
+    find: str = ""
+    several: bool = False
+
+    @property
+    def anchor(self) -> Member:
+        """The member whose rows define the units."""
+        return self.members[0]
+
+    @property
+    def satellites(self) -> tuple[Member, ...]:
+        """The members that hang on the anchor."""
+        return self.members[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A mapping between old and new tables, in both directions."""
+
+    name: str
+    old: Side
+    new: Side
+    notes: tuple[str, ...] = ()  # what a reader of the plan should know
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All members, old side first."""
+        return self.old.members + self.new.members
+
+    def member(self, alias: str) -> Member:
+        """The member of that alias. Raises KeyError."""
+        for member in self.members:
+            if member.alias == alias:
+                return member
+        raise KeyError(alias)
+
+
+@dataclass(frozen=True, slots=True)
+class InputTable:
+    """A table that the engine loads before the copy and flows may read: an id map from a CSV file."""
+
+    alias: str
+    name: Name
+    columns: tuple[tuple[str, str], ...]  # name, type
+    key: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]

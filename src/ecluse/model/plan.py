@@ -1,0 +1,185 @@
+"""The plan as data: what operations compile to, what a run will do, and what was found on the way.
+
+`plan`, `explain`, `apply`, `verify` and `rollback` are readers of one `Plan`. It is stored with the run, so that
+a run that died goes on with the very plan it began with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecluse.model.catalog import Column, Constraint, Dependent, Function, Published, Table, View
+from ecluse.model.flow import Flow, InputTable
+from ecluse.model.names import Name
+
+# --- changes: what operations compile to ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """An object that a script makes: kind is function, procedure, view, materialized view, trigger, type, sequence.
+
+    `signature` is what follows the kind in DROP: `"public"."f"(uuid, text)`, `"t" ON "public"."messages"`.
+    `name` is the schema-qualified name (of the table, for a trigger).
+    """
+
+    kind: str
+    name: Name
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Define:
+    """Functions, triggers, views made by a script in the switch, after the tables have their final names.
+
+    Objects that exist already go to the kept schema and come back with a rollback. `verify` is a script run in
+    a transaction that is rolled back; it must raise when the object does not do its work. `down` undoes what `objects` does not name.
+    """
+
+    title: str
+    up: str
+    objects: tuple[ObjectRef, ...]
+    verify: str = ""
+    down: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlChange:
+    """A script of the user's. `down` is None where there is no way back; `verify` returns one row, one boolean."""
+
+    title: str
+    up: str
+    down: str | None
+    verify: str = ""
+    phase: str = (
+        "switch"  # before (own transaction, before the copy) | switch (inside it) | after (own transaction)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A table that leaves the application at the switch, is archived and dropped at finish."""
+
+    table: Name
+
+
+@dataclass(frozen=True, slots=True)
+class AddColumns:
+    """Columns added in place, at the switch; a rollback parks what the new application wrote in them."""
+
+    table: Name
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A dependent that the user gives up: it goes to the kept schema and comes back with a rollback."""
+
+    object: Name
+
+
+Change = Flow | InputTable | Define | SqlChange | Archive | AddColumns | Drop
+
+
+# --- findings -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """Something the plan found. `level`: refuse (the plan is not run), warn, note (handled, told)."""
+
+    id: str  # "no-primary-key"
+    level: str
+    object: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How the values of a column fit its conversion, counted before anything runs."""
+
+    table: Name
+    column: str
+    rows: int
+    invalid: int
+    policy: str  # refuse | quarantine | regenerate
+    unusual: int = 0  # valid, but not in canonical form (upper case, braces, no dashes)
+    collisions: int = 0  # values that become equal to another row's
+    samples: tuple[str, ...] = ()  # masked unless asked
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An object that leaves for the kept schema at the switch and comes back with a rollback."""
+
+    kind: str  # table | view | materialized view | function | procedure | sequence
+    signature: str  # quoted, in its present schema
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key to make at the switch (`now`), and what stood there before (`before`, with its table)."""
+
+    table: Name
+    now: Constraint
+    before: Constraint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a run does, for one migration on one database as it stood."""
+
+    migration: str
+    database: str
+    fingerprint: str
+    server_version: int
+    flows: tuple[Flow, ...] = ()
+    inputs: tuple[InputTable, ...] = ()
+    defines: tuple[Define, ...] = ()
+    scripts: tuple[SqlChange, ...] = ()
+    archives: tuple[Table, ...] = ()
+    added: tuple[AddColumns, ...] = ()
+    views: tuple[View, ...] = ()  # dependents made anew on the new tables, in order
+    functions: tuple[Function, ...] = ()
+    moved: tuple[Moved, ...] = ()  # all that goes to the kept schema, in the order of going
+    foreign_keys: tuple[ForeignKey, ...] = ()  # made NOT VALID in the switch, validated after it
+    outside_keys: tuple[ForeignKey, ...] = ()  # of tables outside the plan, pointing at a table in it
+    unpublished: tuple[tuple[Name, Published], ...] = ()  # memberships to take from old tables at the switch
+    hazards: tuple[Hazard, ...] = ()
+    census: tuple[Census, ...] = ()
+    dependents: tuple[Dependent, ...] = ()
+    format: int = 1
+
+    @property
+    def next_schema(self) -> str:
+        """Where the new shape is built."""
+        return f"ecluse_next_{self.migration}"
+
+    @property
+    def kept_schema(self) -> str:
+        """Where the old shape waits after the switch."""
+        return f"ecluse_kept_{self.migration}"
+
+    @property
+    def refused(self) -> tuple[Hazard, ...]:
+        """The findings for which this plan is not run."""
+        return tuple(h for h in self.hazards if h.level == "refuse")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of `plan` and one paragraph of `explain`: exact SQL, its lock and its undo.
+
+    `undo`: SQL text, "" where there is nothing to undo, None where there is no way back.
+    """
+
+    phase: str  # expand | copy | index | drain | verify | switch | after | finish
+    title: str
+    sql: tuple[str, ...]
+    lock: str = ""
+    undo: str | None = ""
+    rows: int | None = None
+    seconds: float | None = None
