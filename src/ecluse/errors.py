@@ -185,9 +185,7 @@ class DatabaseError(EcluseError):
     code = "ECL500"
     exit_status = 4
 
-    def __init__(
-        self, message: str, *, sqlstate: str, details: str = "", hint: str = "", state: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, sqlstate: str, details: str = "", hint: str = "", state: str = "") -> None:
         super().__init__(message, details=details, hint=hint, state=state)
         self._sqlstate = sqlstate
 

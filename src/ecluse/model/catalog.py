@@ -282,8 +282,5 @@ class Catalog:
     def referencing(self, table: Name) -> tuple[tuple[Name, Constraint], ...]:
         """Foreign keys of any table, this one included, that point at `table`."""
         return tuple(
-            (other.name, key)
-            for other in self.tables.values()
-            for key in other.foreign_keys
-            if key.references == table
+            (other.name, key) for other in self.tables.values() for key in other.foreign_keys if key.references == table
         )

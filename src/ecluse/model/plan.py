@@ -33,7 +33,8 @@ class Define:
     """Functions, triggers, views made by a script in the switch, after the tables have their final names.
 
     Objects that exist already go to the kept schema and come back with a rollback. `verify` is a script run in
-    a transaction that is rolled back; it must raise when the object does not do its work. `down` undoes what `objects` does not name.
+    a transaction that is rolled back; it must raise when the object does not do its work. `down` undoes what
+    `objects` does not name.
     """
 
     title: str
@@ -51,9 +52,7 @@ class SqlChange:
     up: str
     down: str | None
     verify: str = ""
-    phase: str = (
-        "switch"  # before (own transaction, before the copy) | switch (inside it) | after (own transaction)
-    )
+    phase: str = "switch"  # before (own transaction, before the copy) | switch (inside it) | after (own transaction)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One row that differs. `left` and `right` are column -> text where values were asked for, else column names only."""
+    """One row that differs. `left` and `right` are column -> text, and empty unless values were asked for."""
 
     key: str
     kind: str  # missing (only on the left) | extra (only on the right) | different | duplicate
