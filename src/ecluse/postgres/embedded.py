@@ -16,6 +16,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -186,6 +187,7 @@ class EmbeddedServer:
         if not (self.data_dir / "PG_VERSION").exists():
             self._initialise(account)
         if self._ping() == pq.Ping.NO_RESPONSE:
+            self._clear_stale_pids()
             self._write_configuration(account)
             patience = str(_PATIENCE_SECONDS)
             arguments = ["start", "--wait", "-t", patience, "-D", str(self.data_dir), "-l", str(self.log_path)]
@@ -215,10 +217,11 @@ class EmbeddedServer:
 
     def _initialise(self, account: _Account) -> None:
         """Build the cluster beside its place and move it there whole, so that a kill leaves no half cluster."""
-        unfinished = self.home / "data.new"
-        if unfinished.exists():
-            shutil.rmtree(unfinished)
-        _private_folder(unfinished, account)
+        for left in self.home.glob("data.new.*"):
+            # Best effort: an initdb whose owner was killed may still be writing there.
+            shutil.rmtree(left, ignore_errors=True)
+        unfinished = Path(tempfile.mkdtemp(prefix="data.new.", dir=self.home))
+        _give(unfinished, account)
         arguments = ["-D", str(unfinished), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
         if self._settings["fsync"] == "off":
             arguments.append("--no-sync")
@@ -243,6 +246,7 @@ class EmbeddedServer:
         _give(path, account)
 
     def _halt(self, mode: StopMode) -> None:
+        self._clear_stale_pids()
         if not (self.data_dir / "postmaster.pid").exists():
             return
         account = _account(self.home, self.data_dir)
@@ -253,6 +257,23 @@ class EmbeddedServer:
             if self.is_running():
                 raise
             # The file was left by a server that is gone: stopped is what was asked for.
+
+    def _clear_stale_pids(self) -> None:
+        """Remove pid files whose pid is a zombie's or another program's, which PostgreSQL takes for a server.
+
+        Both are common in containers: nobody reaps there, and after a restart the same pids come again.
+        PostgreSQL's own guard against two servers on one data directory, its shared memory, stays in force.
+        """
+        if not Path("/proc/self").exists():
+            return
+        for path in (self.data_dir / "postmaster.pid", self.socket_dir / f"{_SOCKET_NAME}.lock".lstrip("/")):
+            if path.exists():
+                pid = path.read_text().partition("\n")[0].strip()
+                words: list[bytes] = []
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
+                if pid.isdigit() and os.fsencode(self.data_dir) not in words:
+                    path.unlink()
 
     def _run(self, account: _Account, program: str, *arguments: str) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_", "LANG"))}
