@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import LiteralString, cast
 
 import psycopg
 from psycopg import sql
@@ -19,7 +19,7 @@ from ecluse.engine.context import Connection
 from ecluse.errors import ArchiveDamaged
 from ecluse.model.catalog import Table
 from ecluse.model.names import Name, ident
-from ecluse.planning import ddl
+from ecluse.planning import ddl_table as ddl
 from ecluse.planning.flow_sql import column_list
 from ecluse.proof.compare import quick_equal
 
@@ -86,10 +86,10 @@ def _load_and_compare(conn: Connection, file: Path, table: Table, at: Name) -> N
     columns = table.written
     conn.execute(f"CREATE TEMP TABLE ecluse_archive AS SELECT {column_list(columns)} FROM {at.sql} WITH NO DATA")
     try:
-        with gzip.open(file, "rb") as read, conn.cursor() as cursor:
-            with cursor.copy(_sql(f"COPY pg_temp.ecluse_archive ({column_list(columns)}) FROM STDIN")) as copy:
-                while block := read.read(_BLOCK):
-                    copy.write(block)
+        into = _sql(f"COPY pg_temp.ecluse_archive ({column_list(columns)}) FROM STDIN")
+        with gzip.open(file, "rb") as read, conn.cursor() as cursor, cursor.copy(into) as copy:
+            while block := read.read(_BLOCK):
+                copy.write(block)
     except (psycopg.DataError, OSError, EOFError) as error:
         raise _damaged(file, "it cannot be read back") from error
     left = f"SELECT {column_list(columns)} FROM {at.sql}"
@@ -116,7 +116,7 @@ def _sha256(file: Path) -> str:
 
 def _sql(text: str) -> sql.SQL:
     # psycopg's copy() wants a literal or a composable; the text is made of quoted identifiers only.
-    return sql.SQL(cast("str", text))  # type: ignore[arg-type]
+    return sql.SQL(cast("LiteralString", text))
 
 
 def drop_name(kind: str, signature: str, home: Name, schema: str) -> str:

@@ -12,7 +12,7 @@ from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import Name, ident
 from ecluse.model.report import Event
-from ecluse.planning import ddl, flow_sql
+from ecluse.planning import ddl_table, flow_sql
 
 _BUILD_MEMORY = "SET maintenance_work_mem = '128MB'"
 
@@ -81,8 +81,8 @@ def index_tasks(run: Run, member: Member) -> tuple[list[str], list[str]]:
             first.append(f"CREATE UNIQUE INDEX {ident(index.name)} ON {target.sql} {index.tail}")
             after.append(_using_index(target, constraint, index.name))
         elif constraint.kind in "pucx":
-            after.append(ddl.constraint_sql(target, constraint))
-    first += [ddl.index_sql(target, i) for i in table.indexes if not i.constraint]
+            after.append(ddl_table.constraint_sql(target, constraint))
+    first += [ddl_table.index_sql(target, i) for i in table.indexes if not i.constraint]
     return first, after
 
 
@@ -105,7 +105,9 @@ def index(run: Run, conn: Connection) -> None:
                 name = prepare.unit_index_name(flow, "new")
                 tasks.append(f"CREATE INDEX {ident(name)} {prepare.unit_index(flow, flow.new, run.building)}")
             first += [(f"index {member.alias} {n}", sql) for n, sql in enumerate(tasks)]
-            later += ddl.table_extras(member.table, run.plan.next_schema) if member.role != "aside" else []
+            if member.role != "aside":
+                # Policies and rules wait for the switch: they bind to whatever bears a name when they are made.
+                later += ddl_table.table_settings(member.table, run.plan.next_schema, run.plan.default_grantees)
             later.append(f"ANALYZE {member.table.name.within(run.plan.next_schema).sql}")
             after += [(f"finish {member.alias} {n}", sql) for n, sql in enumerate(later)]
     _in_parallel(run, [task for task in first if task[0] not in done])

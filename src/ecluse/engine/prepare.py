@@ -11,7 +11,7 @@ from ecluse.model.flow import Flow, InputTable, Member, Side
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.report import Event
 from ecluse.planning import flow_sql
-from ecluse.planning.ddl import create_table
+from ecluse.planning.ddl_table import create_table
 from ecluse.postgres.locks import with_lock_retries
 
 

@@ -150,6 +150,7 @@ class Plan:
     hazards: tuple[Hazard, ...] = ()
     census: tuple[Census, ...] = ()
     dependents: tuple[Dependent, ...] = ()
+    default_grantees: tuple[str, ...] = ()
     format: int = 1
 
     @property

@@ -41,6 +41,7 @@ class _Inventory:
     moved_views: list[View] = field(default_factory=list)
     carried_views: list[View] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
+    dropped_functions: list[Function] = field(default_factory=list)
 
     def refuse(self, id_: str, thing: object, message: str, hint: str = "") -> None:
         self.hazards.append(Hazard(id_, "refuse", str(thing), message, hint))
@@ -64,7 +65,7 @@ def assemble(
     added = tuple(c for c in changes if isinstance(c, AddColumns))
     old = {m.table.name: m.table for f in flows for m in f.old.members} | {t.name: t for t in archives}
     new = {m.table.name: m.table for f in flows for m in f.new.members if m.role != "aside"}
-    redefined = {o.name for d in defines for o in d.objects if "view" in o.kind}
+    redefined = {o.name for d in defines for o in d.objects if o.kind != "trigger"}
     dropped = {c.object for c in changes if isinstance(c, Drop)}
     inventory = _Inventory(catalog, old, new, frozenset(redefined | dropped), list(found))
     _views(inventory)
@@ -102,6 +103,7 @@ def assemble(
         unpublished=tuple((t.name, p) for t in old.values() for p in t.published),
         hazards=tuple(hazards),
         dependents=tuple(d for d in catalog.dependents if d.table in old),
+        default_grantees=catalog.default_grantees,
     )
 
 
@@ -175,7 +177,8 @@ def _refuse_view(inv: _Inventory, view: View, why: str) -> None:
         view.name,
         f"{kind} {view.name} {why}",
         f'add to the migration: drop = ["{view.name}"]\n'
-        f'or make it anew: [[operation]] kind = "define", objects = ["{kind} {view.name}"], up = "{view.name.name}.sql"',
+        'or make it anew in an [[operation]] of kind = "define" with '
+        f'objects = ["{kind} {view.name}"], up = "{view.name.name}.sql"',
     )
 
 
@@ -183,33 +186,30 @@ def _refuse_view(inv: _Inventory, view: View, why: str) -> None:
 
 
 def _functions(inv: _Inventory) -> None:
-    names = {d.object for d in inv.catalog.dependents if d.kind == "function" and d.table in inv.old}
-    by_object = {d.object: d for d in inv.catalog.dependents if d.kind == "function" and d.table in inv.old}
-    for thing in sorted(names):
-        edge = by_object[thing]
-        function = next((f for f in inv.catalog.functions if f.name == edge.name and _describes(thing, f)), None)
+    by_oid = {f.oid: f for f in inv.catalog.functions}
+    edges = {d.oid: d for d in inv.catalog.dependents if d.kind == "function" and d.table in inv.old}
+    for oid, edge in sorted(edges.items()):
+        function = by_oid.get(oid)
         if function is None or function.kind not in "fp":
-            inv.refuse("dependent-function", thing, f"{thing} stands on {edge.table} and cannot be carried")
+            inv.refuse(
+                "dependent-function", edge.object, f"{edge.object} stands on {edge.table}, and cannot be carried"
+            )
             continue
         if function.name in inv.given_up:
+            inv.dropped_functions.append(function)
             continue
-        gone = [c for c in edge.columns if (t := inv.new.get(edge.table)) is None or t.column(c) is None]
-        if gone or edge.table not in inv.new:
+        new = inv.new.get(edge.table)
+        gone = [c for c in edge.columns if new is None or new.column(c) is None]
+        if gone or new is None:
             inv.refuse(
                 "dependent-function",
-                thing,
-                f"{thing} reads {', '.join(gone) or 'the rows'} of {edge.table}, which the new shape has not",
+                edge.object,
+                f"{edge.object} reads {', '.join(gone) or 'the rows'} of {edge.table}, which the new shape has not",
                 f'add to the migration: drop = ["{function.name}"], or define it anew',
             )
             continue
         inv.functions.append(function)
-        inv.tell("dependent-carried", thing, "is made again on the new tables")
-
-
-def _describes(text: str, function: Function) -> bool:
-    # pg_describe_object() prints "function schema.name(type, type)"; identity arguments may carry names as well.
-    inside = text[text.find("(") + 1 : text.rfind(")")]
-    return inside.count(",") == function.arguments.count(",") and (bool(inside) == bool(function.arguments))
+        inv.tell("dependent-carried", edge.object, "is made again on the new tables")
 
 
 def _others(inv: _Inventory) -> None:
@@ -217,8 +217,8 @@ def _others(inv: _Inventory) -> None:
     for edge in inv.catalog.dependents:
         if edge.table not in inv.old or edge.kind in ("view", "matview", "function", "publication"):
             continue
-        if edge.kind in _OWN and (edge.name is None or edge.name == edge.table or edge.name in inv.old):
-            continue
+        if edge.kind == "constraint" or (edge.kind in _OWN and (edge.owner is None or edge.owner in inv.old)):
+            continue  # foreign keys of other tables are looked at by name
         inv.refuse(
             f"dependent-{edge.kind}",
             edge.object,
@@ -335,7 +335,7 @@ def _moved(
 
     for view in reversed(inv.moved_views):
         add("materialized view" if view.materialised else "view", view.name.sql, view.name)
-    for function in reversed(inv.functions):
+    for function in reversed([*inv.functions, *inv.dropped_functions]):
         add("procedure" if function.kind == "p" else "function", function.signature, function.name)
     for define in defines:
         for thing in define.objects:

@@ -10,6 +10,7 @@ from ecluse.planning.ddl_objects import grants_sql, index_extras, index_sql, rul
 from ecluse.planning.ddl_text import comment, options, states
 
 __all__ = [
+    "add_column",
     "bound_objects",
     "constraint_sql",
     "create_table",
@@ -75,6 +76,13 @@ def _identity(column: Column, schema: str) -> str:
     settings += [column.identity_options] if column.identity_options else []
     kind = "ALWAYS" if column.identity == "a" else "BY DEFAULT"
     return f"GENERATED {kind} AS IDENTITY" + (f" ({' '.join(settings)})" if settings else "")
+
+
+def add_column(table_name: Name, column: Column) -> str:
+    """ALTER TABLE ... ADD COLUMN; without a rewrite where the default is not volatile."""
+    default = f" DEFAULT {column.default}" if column.default is not None else ""
+    null = " NOT NULL" if column.not_null else ""
+    return f"ALTER TABLE {table_name.sql} ADD COLUMN {ident(column.name)} {column.type}{null}{default}"
 
 
 def later_constraints(table: Table) -> tuple[Constraint, ...]:

@@ -332,14 +332,19 @@ def quarantines(flow: Flow) -> bool:
     return any(m.rejects for m in flow.old.members)
 
 
-def may_orphan(flow: Flow, member: Member) -> bool:
+def may_hang_alone(side: Side, member: Member) -> bool:
     """Whether a satellite's row may hang on no anchor: not where a valid foreign key on NOT NULL columns says so."""
     for key in member.table.foreign_keys:
-        if key.references == flow.old.anchor.table.name and key.valid:
+        if key.references == side.anchor.table.name and key.valid:
             columns = [member.table.column(c) for c in key.columns]
             if all(c is not None and c.not_null for c in columns) and all(c in member.join for c in key.columns):
                 return False
     return True
+
+
+def may_orphan(flow: Flow, member: Member) -> bool:
+    """Whether an old satellite may have rows that no unit reaches."""
+    return may_hang_alone(flow.old, member)
 
 
 def clear_quarantine(run: int, flow: Flow) -> str:

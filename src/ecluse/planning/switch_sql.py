@@ -13,7 +13,7 @@ from ecluse.model.catalog import Constraint, Table
 from ecluse.model.flow import Member
 from ecluse.model.names import Name, ident
 from ecluse.model.plan import ForeignKey, Moved, Plan
-from ecluse.planning import ddl, flow_sql
+from ecluse.planning import ddl_objects, ddl_table, ddl_text, flow_sql
 
 _NOT_VALID = re.compile(r"\s+NOT VALID\Z")
 
@@ -67,8 +67,8 @@ def leave(plan: Plan, run: int) -> Iterator[str]:
     for key in (*plan.foreign_keys, *plan.outside_keys):
         if key.before is not None:
             yield f"ALTER TABLE {key.table.sql} DROP CONSTRAINT {ident(key.before.name)}"
-    for table, published in plan.unpublished:
-        yield ddl.publication_drop(table, published)
+    for name, published in plan.unpublished:
+        yield ddl_objects.publication_drop(name, published)
     for table in old_tables(plan):
         yield from (f"ALTER SEQUENCE {s.sql} OWNED BY NONE" for _, s in free_sequences(plan, table))
     for flow in plan.flows:
@@ -88,16 +88,18 @@ def arrive(plan: Plan) -> Iterator[str]:
         for column, sequence in free_sequences(plan, table):
             yield f"ALTER SEQUENCE {sequence.sql} OWNED BY {table.name.sql}.{ident(column)}"
     for added in plan.added:
-        yield from (ddl.add_column(added.table, column) for column in added.columns)
+        yield from (ddl_table.add_column(added.table, column) for column in added.columns)
     yield from (add_key(k.table, k.now) for k in (*plan.foreign_keys, *plan.outside_keys) if k.now)
+    for member in visible(plan):
+        yield from ddl_table.bound_objects(member.table, member.table.name.schema)
     for view in plan.views:
-        yield from ddl.view_sql(view)
+        yield from ddl_objects.view_sql(view, plan.default_grantees)
     for function in plan.functions:
-        yield from ddl.function_sql(function)
+        yield from ddl_objects.function_sql(function, plan.default_grantees)
     for member in visible(plan):
         for trigger in member.table.triggers:
-            yield from ddl.trigger_sql(trigger, member.table.name, member.table.name)
-        yield from (ddl.publication_add(member.table.name, p) for p in member.table.published)
+            yield from ddl_objects.trigger_sql(trigger, member.table.name, member.table.name)
+        yield from (ddl_objects.publication_add(member.table.name, p) for p in member.table.published)
 
 
 def free_sequences(plan: Plan, table: Table) -> tuple[tuple[str, Name], ...]:
@@ -163,7 +165,7 @@ def withdraw(plan: Plan, run: int) -> Iterator[str]:
             yield f"DROP {thing.kind.upper()} IF EXISTS {thing.signature}"
     for member in visible(plan):
         yield from flow_sql.drop_capture(run, member, member.table.name)
-        yield from (ddl.publication_drop(member.table.name, p) for p in member.table.published)
+        yield from (ddl_objects.publication_drop(member.table.name, p) for p in member.table.published)
     for function in reversed(plan.functions):
         kind = "PROCEDURE" if function.kind == "p" else "FUNCTION"
         yield f"DROP {kind} IF EXISTS {function.signature}"
@@ -191,12 +193,12 @@ def come_back(plan: Plan) -> Iterator[str]:
     for flow in plan.flows:
         for member in flow.old.members:
             for trigger in member.table.triggers:
-                yield from ddl.trigger_state(trigger, member.table.name)
+                yield from ddl_text.states(member.table.name, "TRIGGER", [(trigger.name, trigger.enabled)])
     for key in (*plan.foreign_keys, *plan.outside_keys):
         if key.before is not None:
             yield add_key(key.table, key.before)
-    for table_name, published in plan.unpublished:
-        yield ddl.publication_add(table_name, published)
+    for name, published in plan.unpublished:
+        yield ddl_objects.publication_add(name, published)
 
 
 def validate_before(plan: Plan) -> tuple[str, ...]:
