@@ -1,0 +1,44 @@
+"""SQL expressions about UUIDs in text, for every server from 14 on; all are immutable and can be indexed.
+
+An `expr` is SQL of a text type. It is put in parentheses here, and may be repeated.
+"""
+
+from __future__ import annotations
+
+from ecluse.model.names import literal
+
+# What uuid_in() takes: an optional dash after every fourth digit, the whole in braces or not, no blanks.
+_DIGITS = "[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}"
+_ACCEPTED = rf"^({_DIGITS}|[{{]{_DIGITS}[}}])$"
+_BACKSLASH = "\\"
+_CANONICAL = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+
+def valid_uuid(expr: str) -> str:
+    """Whether the text can be cast to uuid; NULL for NULL."""
+    return _matches(expr, _ACCEPTED)
+
+
+def to_uuid(expr: str) -> str:
+    """The text as uuid, NULL when it is not one. The cast is never reached by an invalid text."""
+    return f"(case when {valid_uuid(expr)} then ({expr})::uuid end)"
+
+
+def canonical(expr: str) -> str:
+    """Whether the text is exactly what uuid_out() would print: lower case with four dashes; NULL for NULL."""
+    return _matches(expr, _CANONICAL)
+
+
+def derived_uuid(namespace: str, expr: str) -> str:
+    """A UUID of version 8 (RFC 9562) made of the namespace and the text: the same for the same, NULL for NULL."""
+    text = f'{literal(namespace + ":")} || ({expr}) collate "C"'
+    # convert_to() would say UTF8 outright, but is not immutable. A cast is; it only wants its backslashes doubled.
+    octets = f"replace({text},{literal(_BACKSLASH)},{literal(_BACKSLASH * 2)})::bytea"
+    digits = f"left(encode(sha256({octets}), 'hex'), 32)"
+    # Version and variant take a whole digit each; 120 bits of the hash remain.
+    return f"(overlay(overlay({digits} placing '8' from 13) placing '8' from 17)::uuid)"
+
+
+def _matches(expr: str, pattern: str) -> str:
+    # The column's own collation may be non-deterministic, for which the server has no regular expressions.
+    return f"(({expr}) collate \"C\" ~ '{pattern}')"
