@@ -14,7 +14,11 @@ from ecluse.model.names import Name
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One privilege of one grantee; `grantee` is empty for PUBLIC, `column` is empty for the whole object."""
+    """One privilege of one grantee; `grantee` is empty for PUBLIC, `column` is empty for the whole object.
+
+    An object without grants has PostgreSQL's default ones. An object whose last right was revoked has one
+    grant, of the empty privilege to its owner.
+    """
 
     grantee: str
     privilege: str
@@ -39,6 +43,8 @@ class Column:
     compression: str = ""  # "" | pglz | lz4
     statistics: int | None = None
     comment: str | None = None
+    options: tuple[str, ...] = ()  # "n_distinct=-0.5"
+    identity_options: str = ""  # sequence options that are not the type's own: "INCREMENT BY 10 CACHE 5"
 
     @property
     def written(self) -> bool:
@@ -68,7 +74,7 @@ class Index:
 
     name: str
     unique: bool
-    tail: str  # what follows "ON table ": "USING btree (user_id) WHERE ..."
+    tail: str  # what follows "ON table ": "USING btree (user_id) TABLESPACE fast WHERE ..."
     columns: tuple[str, ...] = ()  # plain key columns in order, "" for an expression
     uses: tuple[str, ...] = ()  # every column it reads, in expressions and predicate too
     constraint: str = ""
@@ -76,6 +82,7 @@ class Index:
     clustered: bool = False
     replica_identity: bool = False
     comment: str | None = None
+    statistics: tuple[tuple[int, int], ...] = ()  # statistics targets of expressions: column number, target
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,7 @@ class Trigger:
     before: bool = False
     events: tuple[str, ...] = ()  # insert, update, delete, truncate
     comment: str | None = None
+    columns: tuple[str, ...] = ()  # of UPDATE OF
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +155,9 @@ class Table:
     pages: int = 0  # pg_relation_size() / block size, measured
     rows: float = 0.0  # reltuples; -1 when never analysed
     size: int = 0  # pg_total_relation_size()
+    partition_key: str = ""  # "RANGE (created_at)"
+    partition_bound: str = ""  # "FOR VALUES FROM ... TO ...", of a partition
+    rule_states: tuple[tuple[str, str], ...] = ()  # rules that are not simply enabled: name, D | R | A
 
     def column(self, name: str) -> Column | None:
         """The column of that name."""
@@ -187,6 +198,11 @@ class View:
     column_comments: tuple[tuple[str, str], ...] = ()
     extension: str = ""
     oid: int = 0
+    column_defaults: tuple[tuple[str, str], ...] = ()  # of an updatable view
+    access_method: str = ""  # of a materialised view
+    tablespace: str = ""
+    statistics: tuple[tuple[Name, str], ...] = ()  # extended statistics of a materialised view
+    rule_states: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +234,10 @@ class Dependent:
     """An edge from `pg_depend`: `object` stands on `table` (on `columns`, where they are known).
 
     `kind` is the class of the object: view, matview, function, policy, rule, trigger, default, generated, publication,
-    constraint, index, statistics, type, sequence, table (inherits), or the class's own name where it is something else.
-    `name` is a Name for views, functions and tables, and the text of pg_describe_object() for everything else.
+    constraint, index, statistics, type, sequence, table (inherits, or has a column of the row type), subscription,
+    security label, or the class's own name where it is something else.
+    `name` is that of a view, function, table, sequence, index or type, and None for everything else. `table` is the
+    name of a table or view; in `Catalog.function_dependents`, of a function.
     """
 
     kind: str
@@ -227,6 +245,10 @@ class Dependent:
     name: Name | None
     table: Name
     columns: tuple[str, ...] = ()
+    owner: Name | None = None  # the table or view that a policy, trigger, rule, default, constraint or index is of
+    oid: int = 0  # of `object`, to tell overloaded functions apart
+    referent: int = 0  # oid of `table`
+    row_type: bool = False  # it stands on the row type of `table`, not on its columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +259,28 @@ class Publication:
     all_tables: bool
     schemas: tuple[str, ...] = ()  # FOR TABLES IN SCHEMA
     owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A sequence; `owned_by` is the column whose table takes it along."""
+
+    name: Name
+    type: str
+    start: int = 1
+    increment: int = 1
+    minimum: int = 1
+    maximum: int = 2**63 - 1
+    cache: int = 1
+    cycle: bool = False
+    owned_by: tuple[Name, str] | None = None
+    identity: bool = False
+    persistence: str = "p"
+    grants: tuple[Grant, ...] = ()
+    owner: str = ""
+    comment: str | None = None
+    extension: str = ""
+    oid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +322,9 @@ class Catalog:
     types: Mapping[Name, tuple[str, ...]] = field(default_factory=dict)  # enums: labels
     schemas: tuple[str, ...] = ()
     activity: Activity = field(default_factory=Activity)
+    function_dependents: tuple[Dependent, ...] = ()  # what stands on functions
+    sequence_details: Mapping[Name, Sequence] = field(default_factory=dict)
+    default_grantees: tuple[str, ...] = ()  # roles that ALTER DEFAULT PRIVILEGES gives rights on new objects
 
     def referencing(self, table: Name) -> tuple[tuple[Name, Constraint], ...]:
         """Foreign keys of any table, this one included, that point at `table`."""
