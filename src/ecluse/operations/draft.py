@@ -1,0 +1,301 @@
+"""Drafts: what the operations on one table add up to, before a flow is made of it.
+
+**Residue.** A conversion may lose how a value was written (`{ABC…}` and `abc…` are one UUID). So that the way back
+is exact, the old text of just those values is kept in an aside table, `<table>__residue`: the key of the new
+row, and `old`, a jsonb object of column to old text. The way back takes a text from there as long as it still
+converts to the value that the row has now; else the text that the referenced row had, so that references keep
+pointing; else the plain text of the value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ecluse.model.catalog import Column, Constraint, Index, Table
+from ecluse.model.flow import Reject
+from ecluse.model.names import Name, ident, literal, short
+from ecluse.model.uuid_sql import canonical, derived_uuid, to_uuid, valid_uuid
+from ecluse.operations.expressions import constant, rewrite
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How the values of a column become another type, and back. `using` and `back` name the column `x`."""
+
+    to: str
+    invalid: str = "refuse"
+    namespace: str = ""
+    using: str = ""
+    back: str = ""
+
+    def forward(self, expr: str, old_type: str) -> str:
+        """The new value of an old one."""
+        if self.using:
+            return f"({_put(self.using, f'({expr})')})::{self.to}"
+        text = as_text(expr, old_type)
+        if self.invalid == "regenerate":
+            return f"coalesce({to_uuid(text)}, {derived_uuid(self.namespace, text)})"
+        # Under `refuse` the cast itself is the guard, and the fastest: a bad value makes the server raise 22P02.
+        return to_uuid(text) if self.invalid == "quarantine" else f"({text})::uuid"
+
+    def backward(self, expr: str, old_type: str) -> str:
+        """The usual old value of a new one: what it is where no residue says otherwise."""
+        if self.back:
+            return f"({_put(self.back, f'({expr})')})::{old_type}"
+        return f"{expr}::text" if old_type == "text" else f"{expr}::text::{old_type}"
+
+    def unusual(self, expr: str, old_type: str) -> str:
+        """Whether the way back needs the old text."""
+        if self.using:
+            there_and_back = self.backward(self.forward(expr, old_type), old_type)
+            return f"({there_and_back})::text IS DISTINCT FROM {expr}::text"
+        return f"NOT {canonical(as_text(expr, old_type))}"
+
+    def rejected(self, expr: str, old_type: str) -> str:
+        """Whether a value cannot be carried; empty where the rule has no such notion."""
+        return "" if self.using else f"NOT {valid_uuid(as_text(expr, old_type))}"
+
+
+def _put(template: str, expr: str) -> str:
+    return rewrite(template, lambda _: expr)
+
+
+def as_text(expr: str, old_type: str) -> str:
+    """The expression as text."""
+    return expr if old_type == "text" else f"{expr}::text"
+
+
+def col(name: str, alias: str = "m") -> str:
+    """`m."name"`."""
+    return f"{alias}.{ident(name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Where the old text of a reference is found: the residue of `table`, by pairs (its column, ours).
+
+    `soft`: there is no foreign key, so a text that is itself a UUID may be written differently on both sides;
+    only texts that are not (regenerated ones) are taken from there.
+    """
+
+    table: Name
+    column: str
+    pairs: tuple[tuple[str, str], ...]
+    soft: bool = False
+
+
+@dataclass
+class Conversion:
+    """One converted column of a draft."""
+
+    column: Column
+    rule: Rule
+    lookups: list[Lookup] = field(default_factory=list)
+
+    def forward(self, alias: str = "m") -> str:
+        """The new value, from the old row."""
+        return self.rule.forward(col(self.column.name, alias), self.column.type)
+
+
+@dataclass
+class Target:
+    """A column of the new table, and its value from the old row `m`."""
+
+    column: Column
+    forward: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A draft's place below another: its rows belong to the units of the table that `key` references."""
+
+    table: Name
+    key: Constraint
+    old: str  # the aliases of its members
+    new: str
+
+
+@dataclass
+class Draft:
+    """All that the operations on one table add up to."""
+
+    table: Table
+    key: tuple[str, ...]
+    old: str
+    new: str
+    aside: str
+    targets: dict[str, Target]
+    conversions: dict[str, Conversion] = field(default_factory=dict)
+    leaving: list[str] = field(default_factory=list)  # old columns that the new table does not have
+    backs: dict[str, str] = field(default_factory=dict)  # old column -> expression over the new row
+    rejects: list[Reject] = field(default_factory=list)
+    linked: list[str] = field(default_factory=list)  # columns beyond the key by which residue is looked up
+    parent: Parent | None = None
+    added: list[Column] = field(default_factory=list)
+    in_place: bool = True  # so far only columns are added: no flow is needed
+
+    @classmethod
+    def of(cls, table: Table, key: tuple[str, ...], old: str, new: str, aside: str) -> Draft:
+        """A draft that changes nothing yet."""
+        targets = {column.name: Target(column, col(column.name)) for column in table.columns}
+        return cls(table, key, old, new, aside, targets)
+
+    @property
+    def has_residue(self) -> bool:
+        """Whether the way back may need old texts."""
+        return bool(self.conversions or self.kept)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Columns that leave and have no expression back: their values stay in the residue."""
+        return tuple(name for name in self.leaving if name not in self.backs)
+
+    def leave(self, name: str, *, replaced: bool = False) -> None:
+        """Take an old column out of the new table; `replaced`: another of the same name takes its place."""
+        if not replaced:
+            self.targets.pop(name, None)
+        if name not in self.leaving:
+            self.leaving.append(name)
+
+    def link(self, columns: tuple[str, ...]) -> None:
+        """Make the residue reachable by these columns of the new table."""
+        if columns != self.key:
+            self.linked += [name for name in columns if name not in self.linked and name not in self.key]
+
+    # --- forward ---------------------------------------------------------------------------------
+
+    def select(self, source: str) -> str:
+        """The rows of the new table; `source` is the FROM clause in which the old row is `m`."""
+        written = [target for target in self.targets.values() if target.column.written]
+        items = ",\n  ".join(f"{target.forward} AS {ident(target.column.name)}" for target in written)
+        return f"SELECT {items}\nFROM {source}"
+
+    def residue_columns(self) -> tuple[str, ...]:
+        """The columns of the aside table, without `old`."""
+        return (*self.key, *self.linked)
+
+    def residue_select(self, source: str) -> str:
+        """The rows of the aside table."""
+        keys = [f"{self.targets[name].forward} AS {ident(name)}" for name in self.residue_columns()]
+        pieces, needed = [], []
+        for name, conversion in self.conversions.items():
+            unusual = conversion.rule.unusual(col(name), conversion.column.type)
+            entry = f"jsonb_build_object({literal(name)}, {col(name)}::text)"
+            pieces.append(f"CASE WHEN {unusual} THEN {entry} ELSE '{{}}' END")
+            needed.append(f"({unusual})")
+        for name in self.kept:
+            pieces.append(f"jsonb_build_object({literal(name)}, {col(name)}::text)")
+            needed.append("true" if self._fallback(name) else f"{col(name)} IS NOT NULL")
+        items = ",\n  ".join([*keys, f"({' || '.join(pieces)}) AS {self.residue_name}"])
+        return f"SELECT {items}\nFROM {source}\nWHERE {' OR '.join(needed)}"
+
+    @property
+    def residue_name(self) -> str:
+        """The quoted name of the jsonb column of the aside table."""
+        return ident("old" if "old" not in self.residue_columns() else "old_texts")
+
+    def residue_table(self) -> Table:
+        """The aside table's definition."""
+        name = Name(self.table.name.schema, short(f"{self.table.name.name}__residue"))
+        columns = [self.targets[column].column for column in self.residue_columns()]
+        plain = [Column(column.name, column.type, not_null=column.name in self.key) for column in columns]
+        keys = ", ".join(ident(column) for column in self.key)
+        indexes = [
+            Index(short(f"{name.name}_{column}_idx"), False, f"USING btree ({ident(column)})", (column,), (column,))
+            for column in self.linked
+        ]
+        pkey = Constraint(short(f"{name.name}_pkey"), "p", f"PRIMARY KEY ({keys})", self.key)
+        old = Column(self.residue_name.strip('"'), "jsonb", not_null=True)
+        return Table(name, (*plain, old), constraints=(pkey,), indexes=tuple(indexes))
+
+    # --- back ------------------------------------------------------------------------------------
+
+    def inverse(self, name: str, drafts: dict[Name, Draft]) -> str:
+        """The old value of a column, where `m` is the new row and `r` its residue (or a row of NULLs)."""
+        if name in self.backs:
+            return self.backs[name]
+        type_ = self.old_column(name).type
+        if name in self.conversions:
+            conversion = self.conversions[name]
+            text = cast(f"(r.{self.residue_name}->>{literal(name)})", type_)
+            still = f"r.{self.residue_name} ? {literal(name)}"
+            if name not in self.key:
+                still += f" AND {conversion.rule.forward(text, type_)} IS NOT DISTINCT FROM {col(name)}"
+            return f"CASE WHEN {still} THEN {text} ELSE {self._usual(conversion, drafts)} END"
+        if name in self.leaving:
+            text = cast(f"(r.{self.residue_name}->>{literal(name)})", type_)
+            default = self._fallback(name)
+            if not default:
+                return text
+            return f"CASE WHEN r.{self.residue_name} ? {literal(name)} THEN {text} ELSE {default} END"
+        return col(name)
+
+    def old_column(self, name: str) -> Column:
+        """The column as the old table has it. Raises KeyError."""
+        column = self.table.column(name)
+        if column is None:
+            raise KeyError(name)
+        return column
+
+    def _usual(self, conversion: Conversion, drafts: dict[Name, Draft]) -> str:
+        type_ = conversion.column.type
+        plain = conversion.rule.backward(col(conversion.column.name), type_)
+        found = [cast(self._lookup(lookup, drafts), type_) for lookup in conversion.lookups]
+        return f"coalesce({', '.join([*found, plain])})" if found else plain
+
+    def _lookup(self, lookup: Lookup, drafts: dict[Name, Draft]) -> str:
+        parent = drafts[lookup.table]
+        old = f"p.{parent.residue_name}"
+        where = [f"{col(theirs, 'p')} = {col(ours)}" for theirs, ours in lookup.pairs]
+        if lookup.soft:
+            where.append(f"NOT {valid_uuid(f'{old}->>{literal(lookup.column)}')}")
+        limit = " ORDER BY 1 LIMIT 1" if lookup.soft else ""
+        text = f"{old}->>{literal(lookup.column)}"
+        return f"(SELECT {text} FROM {{{{{parent.aside}}}}} p WHERE {' AND '.join(where)}{limit})"
+
+    def _fallback(self, name: str) -> str:
+        """What a column that left gets in rows the new application made: its default, where that is a constant."""
+        default = self.old_column(name).default
+        return default if default is not None and constant(default) else ""
+
+    # --- units -----------------------------------------------------------------------------------
+
+    def old_unit(self) -> str:
+        """The unit of an old row: the text of its key."""
+        return key_text([as_text(col(name), self.old_column(name).type) for name in self.key])
+
+    def new_unit(self, drafts: dict[Name, Draft]) -> str:
+        """The unit of a new row: the text of the key that its old row has."""
+        texts = []
+        for name in self.key:
+            type_ = self.old_column(name).type
+            if name not in self.conversions:
+                texts.append(as_text(col(name), type_))
+                continue
+            where = " AND ".join(f"{col(key, 'r')} = {col(key)}" for key in self.key)
+            own = f"(SELECT r.{self.residue_name}->>{literal(name)} FROM {{{{{self.aside}}}}} r WHERE {where})"
+            usual = as_text(self._usual(self.conversions[name], drafts), type_)
+            texts.append(f"coalesce({own}, {usual})")
+        return key_text(texts)
+
+    def find(self, *, new: bool) -> str:
+        """The condition between a row `m` of one side and a unit, which the key's index can answer."""
+        conditions = []
+        for position, name in enumerate(self.key):
+            part = "u.unit" if len(self.key) == 1 else f"(u.unit::jsonb->>{position})"
+            old = self.old_column(name)
+            value = cast(part, old.type)
+            if new and name in self.conversions:
+                value = self.conversions[name].rule.forward(value, old.type)
+            conditions.append(f"{col(name)} = {value}")
+        return " AND ".join(conditions)
+
+
+def cast(expr: str, type_: str) -> str:
+    """The text expression as `type_`."""
+    return expr if type_ == "text" else f"{expr}::{type_}"
+
+
+def key_text(texts: list[str]) -> str:
+    """One text for the texts of a key's columns: the text itself where there is one column."""
+    return texts[0] if len(texts) == 1 else f"jsonb_build_array({', '.join(texts)})::text"

@@ -1,0 +1,52 @@
+"""Every operation there is. To add one: its file, a line here, a scenario folder, and its page is generated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecluse.operations.add_columns import AddColumns
+from ecluse.operations.archive_table import ArchiveTable
+from ecluse.operations.base import Operation
+from ecluse.operations.convert_column import ConvertColumn
+from ecluse.operations.define import Define
+from ecluse.operations.reshape_table import ReshapeTable
+from ecluse.operations.sql import Sql
+
+OPERATIONS: dict[str, type[Operation]] = {
+    operation.kind_of(): operation
+    for operation in (
+        ConvertColumn,
+        ReshapeTable,
+        AddColumns,
+        Define,
+        ArchiveTable,
+        Sql,
+    )
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a migration file, for editors."""
+    definitions: dict[str, Any] = {}
+    choices = []
+    for operation in OPERATIONS.values():
+        schema = operation.model_json_schema(ref_template="#/$defs/{model}")
+        definitions |= schema.pop("$defs", {})
+        definitions[operation.__name__] = schema
+        choices.append({"$ref": f"#/$defs/{operation.__name__}"})
+    text = {"type": "string"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A migration of Écluse",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["name", "operation"],
+        "properties": {
+            "name": {**text, "pattern": "^[a-z_][a-z0-9_]{0,39}$"},
+            "database": {**text, "default": "app", "description": "A database of ecluse.toml."},
+            "description": text,
+            "drop": {"type": "array", "items": text, "description": "Dependents that are given up."},
+            "operation": {"type": "array", "minItems": 1, "items": {"oneOf": choices}},
+        },
+        "$defs": definitions,
+    }

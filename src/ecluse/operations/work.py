@@ -1,0 +1,180 @@
+"""The bench on which operations are compiled: the catalog, the drafts so far, and how to complain with a line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from ecluse.errors import MappingError, MigrationFileError, NotInDatabase
+from ecluse.model.catalog import Catalog, Column, Table
+from ecluse.model.migration import Migration, OperationSettings
+from ecluse.model.names import Name
+from ecluse.model.plan import Change, Hazard
+from ecluse.operations.draft import Draft
+from ecluse.operations.expressions import InvalidSql, Reference, check_mapping, rewrite
+
+
+@dataclass(frozen=True, slots=True)
+class CensusQuery:
+    """A question to ask of a column before anything runs.
+
+    The SQL returns one row: rows, invalid, unusual, collisions (bigint) and samples (text[]).
+    """
+
+    table: Name
+    column: str
+    policy: str
+    sql: str
+    reason: str = ""
+
+
+@dataclass
+class Work:
+    """What operations add to while a migration is compiled. Lives for one call of `compile_migration`."""
+
+    migration: Migration
+    catalog: Catalog
+    changes: list[Change] = field(default_factory=list)
+    hazards: list[Hazard] = field(default_factory=list)
+    census: list[CensusQuery] = field(default_factory=list)
+    drafts: dict[Name, Draft] = field(default_factory=dict)
+    aliases: set[str] = field(default_factory=set)
+    # Selects to check when all aliases are known: one may name an aside of another operation.
+    templates: list[tuple[OperationSettings, tuple[str | int, ...], str]] = field(default_factory=list)
+
+    # --- words of the file -----------------------------------------------------------------------
+
+    def place(self, operation: OperationSettings, *path: str | int) -> str:
+        """`file, line 12`, for the head of a message."""
+        source = self.migration.source
+        return f"{source.file}, line {source.line(('operation', operation.index, *path))}"
+
+    @contextmanager
+    def sql_of(self, operation: OperationSettings, *path: str | int) -> Iterator[None]:
+        """Give what is wrong with the SQL at `path` its file and line. Raises MappingError."""
+        try:
+            yield
+        except InvalidSql as error:
+            name = ".".join(str(part) for part in path)
+            raise MappingError(f"{self.place(operation, *path)}: '{name}' is not valid: {error}") from error
+
+    def wrong(self, operation: OperationSettings, text: str, *path: str | int, hint: str = "") -> MigrationFileError:
+        """The error for something that only the catalog shows to be wrong in the file."""
+        return MigrationFileError(f"{self.place(operation, *path)}: {text}", hint=hint)
+
+    def name(self, operation: OperationSettings, text: str, *path: str | int) -> Name:
+        """A table's name as the user wrote it."""
+        try:
+            return Name.parse(text)
+        except ValueError as error:
+            raise self.wrong(operation, str(error), *path) from error
+
+    def table(self, operation: OperationSettings, text: str, *path: str | int) -> Table:
+        """The table of that name. Raises NotInDatabase."""
+        name = self.name(operation, text, *path)
+        found = self.catalog.tables.get(name)
+        if found is None:
+            like = _nearest(str(name), (str(known) for known in self.catalog.tables))
+            raise NotInDatabase(f"{self.place(operation, *path)}: there is no table '{name}'", hint=like)
+        return found
+
+    def column(self, operation: OperationSettings, table: Table, name: str, *path: str | int) -> Column:
+        """The column of that name. Raises NotInDatabase."""
+        found = table.column(name)
+        if found is None:
+            like = _nearest(name, (column.name for column in table.columns))
+            raise NotInDatabase(
+                f"{self.place(operation, *path)}: table '{table.name}' has no column '{name}'", hint=like
+            )
+        return found
+
+    def mapping(self, operation: OperationSettings, text: str, columns: Iterable[str], *path: str | int) -> str:
+        """A mapping expression whose columns are checked against `columns` and written as `m."column"`."""
+        known = tuple(columns)
+
+        def place(found: Reference) -> str:
+            if found.qualifier not in ("", "m") or found.column not in known:
+                raise NotInDatabase(
+                    f"{self.place(operation, *path)}: the mapping names '{text[found.start : found.end]}', "
+                    "which is not a column of its row",
+                    hint=_nearest(found.column, known),
+                )
+            return column_of("m", found.column)
+
+        with self.sql_of(operation, *path):
+            check_mapping(text)
+            return rewrite(text, place)
+
+    # --- what is added ---------------------------------------------------------------------------
+
+    def hazard(self, id: str, level: str, object: object, message: str, hint: str = "") -> None:
+        """Note a finding for the plan, once."""
+        found = Hazard(id, level, str(object), message, hint)
+        if found not in self.hazards:
+            self.hazards.append(found)
+
+    def alias(self, wish: str) -> str:
+        """A placeholder that no other member of the plan has."""
+        base = re.sub(r"\W", "_", wish)
+        number = 2
+        alias = base
+        while alias in self.aliases:
+            alias = f"{base}_{number}"
+            number += 1
+        self.aliases.add(alias)
+        return alias
+
+    def draft(self, table: Table) -> Draft:
+        """The draft of a table's flow; all operations on one table share it."""
+        found = self.drafts.get(table.name)
+        if found is None:
+            key = row_key(table)
+            if not key:
+                self.hazard(
+                    "no-primary-key",
+                    "refuse",
+                    table.name,
+                    f"table '{table.name}' has no primary key, so its rows cannot be told apart",
+                    f"ALTER TABLE {table.name} ADD PRIMARY KEY (…), or a unique index on NOT NULL columns",
+                )
+                # Drafted all the same, so that everything else about the table is told at once.
+                key = tuple(column.name for column in table.columns[:1])
+            base = table.name.name
+            found = Draft.of(table, key, self.alias(f"{base}_old"), self.alias(base), self.alias(f"{base}__residue"))
+            self.drafts[table.name] = found
+        return found
+
+
+def row_key(table: Table) -> tuple[str, ...]:
+    """The columns that identify a row: the primary key, else a whole unique index on NOT NULL columns."""
+    if table.primary_key:
+        return table.primary_key
+    for index in table.indexes:
+        columns = [table.column(name) for name in index.columns]
+        whole = index.unique and index.valid and " WHERE " not in index.tail.upper()
+        if whole and columns and all(column is not None and column.not_null for column in columns):
+            return index.columns
+    for constraint in table.constraints:
+        columns = [table.column(name) for name in constraint.columns]
+        if constraint.kind == "u" and all(column is not None and column.not_null for column in columns):
+            return constraint.columns
+    return ()
+
+
+def anonymous(table: Table) -> Table:
+    """The table as it is built anew: what belongs to the old relation itself is left out."""
+    return replace(table, oid=0, filenode=0)
+
+
+def _nearest(word: str, words: Iterable[str]) -> str:
+    like = next(iter(difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)), "")
+    return f"did you mean '{like}'?" if like else ""
+
+
+def column_of(alias: str, column: str) -> str:
+    """`m."column"`."""
+    quoted = column.replace('"', '""')
+    return f'{alias}."{quoted}"'
