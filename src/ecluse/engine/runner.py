@@ -16,7 +16,6 @@ from ecluse.engine.journal import RunRecord
 from ecluse.engine.verify import verify_run
 from ecluse.errors import (
     CaptureBroken,
-    DatabaseChanged,
     EcluseError,
     PlanRefused,
     ProofFailed,
@@ -227,9 +226,9 @@ class Engine:
 
     @contextmanager
     def _alone(self, what: str, migration: str) -> Iterator[Connection]:
-        with hold_run_lock(self.database, f"{what} {migration}"), self._session(what) as conn:
-            with self._telling(migration, conn):
-                yield conn
+        lock = hold_run_lock(self.database, f"{what} {migration}")
+        with lock, self._session(what) as conn, self._telling(migration, conn):
+            yield conn
 
     @contextmanager
     def _telling(self, migration: str, conn: Connection) -> Iterator[None]:
@@ -271,8 +270,8 @@ def describe(record: RunRecord | None, migration: str) -> str:
     if record.status == "building":
         steps = journal.STAGES.index(record.stage) if record.stage in journal.STAGES else 0
         return (
-            f"stopped after step {steps} of {len(journal.STAGES) - 1}, at '{record.stage}'; the old shape is in place "
-            f"and in use; resume with `ecluse apply {migration}` or drop the new shape with `ecluse rollback {migration}`"
+            f"stopped after step {steps} of {len(journal.STAGES) - 1}, at '{record.stage}'; the old shape is in use; "
+            f"resume with `ecluse apply {migration}`, or drop the new shape with `ecluse rollback {migration}`"
         )
     return {
         "ready": "the new shape is built and proved; the old one is in use",
@@ -280,25 +279,6 @@ def describe(record: RunRecord | None, migration: str) -> str:
         "finished": "the new shape is in use; the old one is archived and gone",
         "rolled_back": "the old shape is in use; the run is rolled back",
     }[record.status]
-
-
-def check_fingerprint(stored: Plan, now: Plan) -> None:
-    """Raise DatabaseChanged where a plan made earlier does not fit the database any more."""
-    if stored.fingerprint != now.fingerprint:
-        raise DatabaseChanged(
-            f"the database or the migration changed since the plan was made: {stored.fingerprint} then, "
-            f"{now.fingerprint} now",
-            details="\n".join(changes_between(stored, now)),
-            hint=f"ecluse plan {now.migration}",
-            state="nothing was changed",
-        )
-
-
-def changes_between(stored: Plan, now: Plan) -> list[str]:
-    """What differs between the tables of two plans, in words."""
-    from ecluse.planning.structure import table_differences  # noqa: PLC0415
-
-    return table_differences(_tables(stored), _tables(now))
 
 
 def failures(result: Verification) -> str:

@@ -107,7 +107,8 @@ def _reasons(run: Run, both: Readers, flow: Flow, alias: str, scope: Scope) -> d
     left_out = f" AND (q.unit IS NULL OR q.unit NOT IN (SELECT unit FROM {scope.units}))" if scope.pending else ""
     query = (
         f"SELECT q.reason, count(*) FROM ecluse.quarantine q WHERE q.run = {run.id} "
-        f"AND q.flow = {literal(flow.name)} AND q.alias = {literal(alias)} AND q.state <> 'carried'{left_out} GROUP BY 1"
+        f"AND q.flow = {literal(flow.name)} AND q.alias = {literal(alias)} AND q.state <> 'carried'{left_out} "
+        "GROUP BY 1"
     )
     return {reason: int(count) for reason, count in both.first.execute(query.encode())}
 
