@@ -127,7 +127,7 @@ def table_settings(table: Table, schema: str, default_grantees: Sequence[str] = 
 
 
 def bound_objects(table: Table, schema: str) -> list[str]:
-    """Policies and rules: they may read other tables, and are bound to whichever bear those names when they are made."""
+    """Policies and rules: they may read other tables, and are bound to those that bear the names at that moment."""
     name = table.name.within(schema)
     return [
         *(text for policy in table.policies for text in _policy(policy, name)),
