@@ -15,7 +15,7 @@ from ecluse.engine.context import Connection, Run
 from ecluse.model.flow import Flow
 from ecluse.model.report import Event
 from ecluse.planning import flow_sql
-from ecluse.postgres.locks import replica_lag_seconds, waiters_behind
+from ecluse.postgres.locks import replica_lag, waiters_behind
 
 _FIRST_PAGES = 256
 _MOST_PAGES = 65_536
@@ -110,7 +110,7 @@ def _tell(run: Run, flow: Flow, progress: Progress, pages: int, before: int, beg
 
 def _mind_others(run: Run, conn: Connection, progress: Progress) -> None:
     behind = waiters_behind(conn, sorted(progress.pids)) if progress.pids else 0
-    lag = replica_lag_seconds(conn)
+    lag = replica_lag(conn).seconds
     late = lag is not None and lag > run.options.max_lag_seconds
     if (behind or late) and not progress.paused.is_set():
         progress.paused.set()

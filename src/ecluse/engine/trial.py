@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pglast
 import psycopg
@@ -18,7 +19,7 @@ from ecluse.engine.build import index_tasks
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import MappingError
 from ecluse.model.catalog import View
-from ecluse.model.flow import Flow, Side
+from ecluse.model.flow import Flow, Member, Side, fill
 from ecluse.model.names import Name, ident
 from ecluse.model.plan import Hazard, Plan
 from ecluse.planning import ddl_objects, ddl_table, flow_sql, switch_sql
@@ -114,11 +115,9 @@ def _mappings(plan: Plan, flow: Flow, attempt: _Attempts) -> None:
     for side, other in ((flow.new, flow.old), (flow.old, flow.new)):
         for member in side.members:
             rows = flow_sql.rows_all(other.anchor, at)
-
-            def explain(member=member, other=other, rows=rows) -> str:  # type: ignore[no-untyped-def]
-                return "EXPLAIN " + flow_sql.insert(member, at, flow_sql.mapped(member, other, at, rows))
-
-            attempt.build("mapping", f"{member.alias} ({member.table.name})", explain)
+            attempt.build(
+                "mapping", f"{member.alias} ({member.table.name})", partial(_mapping, member, other, at, rows)
+            )
             if member is not side.anchor:
                 anchor = at.sql(side.anchor.alias)
                 attempt(
@@ -126,11 +125,15 @@ def _mappings(plan: Plan, flow: Flow, attempt: _Attempts) -> None:
                     member.alias,
                     f"EXPLAIN SELECT 1 FROM {at.sql(member.alias)} m JOIN {anchor} a ON {member.join}",
                 )
-        attempt.build("unit", flow.name, lambda side=side: _unit(side, at))  # type: ignore[misc]
+        attempt.build("unit", flow.name, partial(_unit, side, at))
+
+
+def _mapping(member: Member, other: Side, at: flow_sql.Places, rows: str) -> str:
+    return "EXPLAIN " + flow_sql.insert(member, at, flow_sql.mapped(member, other, at, rows))
 
 
 def _unit(side: Side, at: flow_sql.Places) -> str:
-    unit = flow_sql.fill(side.unit, at.sql)
+    unit = fill(side.unit, at.sql)
     anchor = at.sql(side.anchor.alias)
     return (
         f"EXPLAIN SELECT ({unit})::text = u.unit FROM {anchor} m JOIN {flow_sql.UNITS} u ON {flow_sql.find(side, at)}"
@@ -149,7 +152,7 @@ class _Elsewhere(Visitor):  # type: ignore[misc]
         self._schema = schema
 
     def visit_RangeVar(self, _: object, node: ast.RangeVar) -> None:
-        if Name(node.schemaname or "public", node.relname) in self._names:
+        if Name(node.schemaname or "public", str(node.relname)) in self._names:
             node.schemaname = self._schema
 
 

@@ -26,7 +26,7 @@ def verify_run(run: Run, conn: Connection, status: str, stage: str) -> Verificat
     at = run.switched if switched else run.building
     if stage not in ("drain", "verify", "gate", "switched"):
         return Verification(probes=(Probe("the copy is complete", passed=False, details=f"it stands at '{stage}'"),))
-    with readers(lambda: run.connect("verify"), run.options.workers, run.stop.soft) as both:
+    with readers(lambda: run.connect("verify"), run.options.workers, stop=run.stop.soft) as both:
         scopes = {flow.name: _scope(run, both, flow, at, switched) for flow in run.plan.flows}
         wanted = [pair for flow in run.plan.flows for pair in pairs(flow, scopes[flow.name])]
         found = compare_all(

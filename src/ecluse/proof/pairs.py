@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ecluse.model.flow import Flow, Member, Side
+from ecluse.model.flow import Flow, Member, Side, fill
 from ecluse.model.names import literal
 from ecluse.planning import flow_sql
 from ecluse.planning.flow_sql import Places
@@ -56,7 +56,7 @@ def _cuts(side: Side, scope: Scope) -> list[str]:
     """Conditions over the anchor's row `m` that divide a side: by pages, or by unit where a unit has several rows."""
     free = not_pending(side, scope)
     if side.several:
-        unit = flow_sql.fill(side.unit, scope.at.sql)
+        unit = fill(side.unit, scope.at.sql)
         parts = scope.workers
         return [f"(pg_catalog.hashtext({unit}) & 2147483647) % {parts} = {i}{free}" for i in range(parts)]
     ranges = _ranges(scope.pages.get(side.anchor.alias, 0), scope.workers, bool(side.satellites))
