@@ -143,7 +143,7 @@ def _unit(side: Side, at: flow_sql.Places) -> str:
 # --- views ------------------------------------------------------------------------------------------
 
 
-class _Elsewhere(Visitor):  # type: ignore[misc]
+class _Elsewhere(Visitor):
     """Puts the names of some tables into another schema, in a parsed statement."""
 
     def __init__(self, names: set[Name], schema: str) -> None:

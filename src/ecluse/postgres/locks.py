@@ -81,7 +81,8 @@ _RUN_LOCK_HOLDERS = f"""
 """
 _WAITERS = """
     SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity
-    WHERE wait_event_type = 'Lock' AND pid <> ALL (%(pids)s::integer[]) AND pg_catalog.pg_blocking_pids(pid) && %(pids)s::integer[]
+    WHERE wait_event_type = 'Lock' AND pid <> ALL (%(pids)s::integer[])
+        AND pg_catalog.pg_blocking_pids(pid) && %(pids)s::integer[]
 """
 _LAG = """
     SELECT pg_catalog.count(*),
