@@ -50,7 +50,7 @@ def _definition(table: Table) -> list[str]:
     here = table.name.schema
     return [
         ddl.create_table(table, here),
-        *(ddl.constraint_sql(table.name, c) for c in table.constraints if c.kind in "puc"),
+        *(ddl.constraint_sql(table.name, c) for c in ddl.later_constraints(table) if c.kind != "f"),
         *(ddl.index_sql(table.name, i) for i in table.indexes if not i.constraint),
     ]
 
