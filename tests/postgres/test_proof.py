@@ -87,10 +87,10 @@ COLUMNS = ("id", "a", "b")
 
 
 @pytest.fixture
-def connect(database: Database) -> Callable[[], Session]:
-    with open_session(database) as session:
+def connect(any_server_database: Database) -> Callable[[], Session]:
+    with open_session(any_server_database) as session:
         session.execute(TYPES)
-    return lambda: open_session(database)
+    return lambda: open_session(any_server_database)
 
 
 def build(session: Session, kind: str, value: str = "NULL") -> None:
