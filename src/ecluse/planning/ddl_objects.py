@@ -28,9 +28,10 @@ def sequence_extras(sequence: SequenceValue, schema: str, default_grantees: Sequ
 
 
 def _exact_grants(target: str, grants: Sequence[Grant], owner: str, default_grantees: Sequence[str]) -> list[str]:
-    """An owner has all rights unless his are listed, so only then are they taken from him first."""
+    """Where rights on the whole object are listed, the owner's are among them; else he has all of them."""
+    listed = any(not grant.column for grant in grants)
     foreign = [role for role in default_grantees if role != owner]
-    revoked = ["PUBLIC", *(ident(role) for role in foreign), *([ident(owner)] if grants else [])]
+    revoked = ["PUBLIC", *(ident(role) for role in foreign), *([ident(owner)] if listed else [])]
     return [f"REVOKE ALL ON {target} FROM {', '.join(revoked)}", *_grants(target, grants)]
 
 

@@ -10,6 +10,7 @@ from ecluse.planning.ddl_objects import grants_sql, index_extras, index_sql, rul
 from ecluse.planning.ddl_text import comment, options, states
 
 __all__ = [
+    "add_column",
     "bound_objects",
     "constraint_sql",
     "create_table",
@@ -77,6 +78,13 @@ def _identity(column: Column, schema: str) -> str:
     return f"GENERATED {kind} AS IDENTITY" + (f" ({' '.join(settings)})" if settings else "")
 
 
+def add_column(table_name: Name, column: Column) -> str:
+    """ALTER TABLE ... ADD COLUMN; without a rewrite where the default is not volatile."""
+    default = f" DEFAULT {column.default}" if column.default is not None else ""
+    null = " NOT NULL" if column.not_null else ""
+    return f"ALTER TABLE {table_name.sql} ADD COLUMN {ident(column.name)} {column.type}{null}{default}"
+
+
 def later_constraints(table: Table) -> tuple[Constraint, ...]:
     """The constraints that `create_table` has not made: all but NOT NULL (unless not valid) and constraint triggers.
 
@@ -119,7 +127,7 @@ def table_settings(table: Table, schema: str, default_grantees: Sequence[str] = 
 
 
 def bound_objects(table: Table, schema: str) -> list[str]:
-    """Policies and rules: they may read other tables, and are bound to whichever bear those names when they are made."""
+    """Policies and rules: they may read other tables, and are bound to those that bear the names at that moment."""
     name = table.name.within(schema)
     return [
         *(text for policy in table.policies for text in _policy(policy, name)),

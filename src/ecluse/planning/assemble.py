@@ -1,0 +1,391 @@
+"""From compiled changes and a catalogue to a plan: what hangs on the old tables, and what becomes of it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+
+from ecluse.model.catalog import Catalog, Constraint, Dependent, Function, Table, View
+from ecluse.model.flow import Flow, InputTable
+from ecluse.model.names import Name
+from ecluse.model.plan import (
+    AddColumns,
+    Archive,
+    Change,
+    Define,
+    Drop,
+    ForeignKey,
+    Hazard,
+    Moved,
+    ObjectRef,
+    Plan,
+    SqlChange,
+)
+from ecluse.planning.hazards import activity_hazards, flow_hazards, table_hazards
+
+# Dependents that are part of the table's own definition: they go with it and are in the new one where it has them.
+_OWN = frozenset({"default", "generated", "constraint", "index", "statistics", "sequence", "trigger", "rule", "policy"})
+
+
+@dataclass(slots=True)
+class _Inventory:
+    """What is being gathered on the way to a plan."""
+
+    catalog: Catalog
+    old: Mapping[Name, Table]
+    new: Mapping[Name, Table]
+    given_up: frozenset[Name]  # dropped or redefined by the migration
+    hazards: list[Hazard] = field(default_factory=list)
+    moved_views: list[View] = field(default_factory=list)
+    carried_views: list[View] = field(default_factory=list)
+    functions: list[Function] = field(default_factory=list)
+    dropped_functions: list[Function] = field(default_factory=list)
+
+    def refuse(self, id_: str, thing: object, message: str, hint: str = "") -> None:
+        self.hazards.append(Hazard(id_, "refuse", str(thing), message, hint))
+
+    def tell(self, id_: str, thing: object, message: str) -> None:
+        self.hazards.append(Hazard(id_, "note", str(thing), message))
+
+
+def assemble(
+    migration: str,
+    changes: Iterable[Change],
+    catalog: Catalog,
+    found: Iterable[Hazard] = (),
+    source: str = "",
+) -> Plan:
+    """The plan for these changes on this database. `source` is the migration's own text, part of the fingerprint."""
+    changes = tuple(changes)
+    flows = tuple(c for c in changes if isinstance(c, Flow))
+    archives = tuple(catalog.tables[c.table] for c in changes if isinstance(c, Archive))
+    defines = tuple(c for c in changes if isinstance(c, Define))
+    added = tuple(c for c in changes if isinstance(c, AddColumns))
+    old = {m.table.name: m.table for f in flows for m in f.old.members} | {t.name: t for t in archives}
+    new = {m.table.name: m.table for f in flows for m in f.new.members if m.role != "aside"}
+    redefined = {o.name for d in defines for o in d.objects if o.kind != "trigger"}
+    dropped = {c.object for c in changes if isinstance(c, Drop)}
+    inventory = _Inventory(catalog, old, new, frozenset(redefined | dropped), list(found))
+    _views(inventory)
+    _functions(inventory)
+    _others(inventory)
+    keys = _foreign_keys(inventory, flows, archives)
+    outside = _outside_keys(inventory)
+    moved = _moved(inventory, flows, archives, defines)
+    hazards = [
+        *inventory.hazards,
+        *table_hazards(
+            catalog, [*old.values(), *(catalog.tables[a.table] for a in added if a.table in catalog.tables)]
+        ),
+        *flow_hazards(flows),
+        *activity_hazards(catalog),
+        *_new_names_taken(inventory),
+        *_mentions(inventory),
+    ]
+    return Plan(
+        migration=migration,
+        database=catalog.database,
+        fingerprint=fingerprint(source, old, inventory.moved_views, inventory.functions, outside),
+        server_version=catalog.server_version,
+        flows=flows,
+        inputs=tuple(c for c in changes if isinstance(c, InputTable)),
+        defines=defines,
+        scripts=tuple(c for c in changes if isinstance(c, SqlChange)),
+        archives=archives,
+        added=added,
+        views=tuple(inventory.carried_views),
+        functions=tuple(inventory.functions),
+        moved=moved,
+        foreign_keys=keys,
+        outside_keys=outside,
+        unpublished=tuple((t.name, p) for t in old.values() for p in t.published),
+        hazards=tuple(hazards),
+        dependents=tuple(d for d in catalog.dependents if d.table in old),
+        default_grantees=catalog.default_grantees,
+    )
+
+
+# --- views ------------------------------------------------------------------------------------------
+
+
+def _views(inv: _Inventory) -> None:
+    """Views that stand on old tables, directly or through other views, the ones stood upon first."""
+    standing: dict[Name, list[Dependent]] = {}
+    affected: set[Name] = set(inv.old)
+    found: list[Name] = []
+    edges = [d for d in inv.catalog.dependents if d.kind in ("view", "matview") and d.name is not None]
+    while True:
+        layer = sorted({d.name for d in edges if d.table in affected and d.name and d.name not in found})
+        if not layer:
+            break
+        found += layer
+        affected |= set(layer)
+    for edge in edges:
+        if edge.name in found:
+            standing.setdefault(edge.name, []).append(edge)
+    for name in _upon_first(found, standing):
+        view = inv.catalog.views[name]
+        inv.moved_views.append(view)
+        if name in inv.given_up:
+            inv.tell("dependent-given-up", name, "goes to the kept schema at the switch, back with a rollback")
+        elif _fits(inv, view, standing[name]):
+            inv.carried_views.append(view)
+
+
+def _upon_first(names: list[Name], standing: Mapping[Name, list[Dependent]]) -> list[Name]:
+    ordered: list[Name] = []
+
+    def visit(name: Name) -> None:
+        if name in ordered or name not in names:
+            return
+        for edge in standing.get(name, []):
+            if edge.table != name:
+                visit(edge.table)
+        ordered.append(name)
+
+    for name in names:
+        visit(name)
+    return ordered
+
+
+def _fits(inv: _Inventory, view: View, edges: list[Dependent]) -> bool:
+    """Whether the view's text can be run again on the new tables; refuses by name where it cannot."""
+    for edge in edges:
+        if edge.table in inv.given_up and edge.table in inv.catalog.views:
+            _refuse_view(inv, view, f"stands on {edge.table}, which the migration gives up")
+            return False
+        if edge.table not in inv.old:
+            continue
+        table = inv.new.get(edge.table)
+        if table is None:
+            _refuse_view(inv, view, f"stands on {edge.table}, which goes away")
+            return False
+        gone = [c for c in edge.columns if table.column(c) is None]
+        if gone:
+            _refuse_view(inv, view, f"reads {', '.join(gone)} of {edge.table}, which the new table has not")
+            return False
+    inv.tell("dependent-carried", view.name, "is made again on the new tables, with its rights and comments")
+    return True
+
+
+def _refuse_view(inv: _Inventory, view: View, why: str) -> None:
+    kind = "materialized view" if view.materialised else "view"
+    inv.refuse(
+        "dependent-view",
+        view.name,
+        f"{kind} {view.name} {why}",
+        f'add to the migration: drop = ["{view.name}"]\n'
+        'or make it anew in an [[operation]] of kind = "define" with '
+        f'objects = ["{kind} {view.name}"], up = "{view.name.name}.sql"',
+    )
+
+
+# --- functions and the rest -------------------------------------------------------------------------
+
+
+def _functions(inv: _Inventory) -> None:
+    by_oid = {f.oid: f for f in inv.catalog.functions}
+    edges = {d.oid: d for d in inv.catalog.dependents if d.kind == "function" and d.table in inv.old}
+    for oid, edge in sorted(edges.items()):
+        function = by_oid.get(oid)
+        if function is None or function.kind not in "fp":
+            inv.refuse(
+                "dependent-function", edge.object, f"{edge.object} stands on {edge.table}, and cannot be carried"
+            )
+            continue
+        if function.name in inv.given_up:
+            inv.dropped_functions.append(function)
+            continue
+        new = inv.new.get(edge.table)
+        gone = [c for c in edge.columns if new is None or new.column(c) is None]
+        if gone or new is None:
+            inv.refuse(
+                "dependent-function",
+                edge.object,
+                f"{edge.object} reads {', '.join(gone) or 'the rows'} of {edge.table}, which the new shape has not",
+                f'add to the migration: drop = ["{function.name}"], or define it anew',
+            )
+            continue
+        inv.functions.append(function)
+        inv.tell("dependent-carried", edge.object, "is made again on the new tables")
+
+
+def _others(inv: _Inventory) -> None:
+    """Refuse, by name, whatever hangs on an old table and is of no known kind."""
+    for edge in inv.catalog.dependents:
+        if edge.table not in inv.old or edge.kind in ("view", "matview", "function", "publication"):
+            continue
+        if edge.kind == "constraint" or (edge.kind in _OWN and (edge.owner is None or edge.owner in inv.old)):
+            continue  # foreign keys of other tables are looked at by name
+        inv.refuse(
+            f"dependent-{edge.kind}",
+            edge.object,
+            f"{edge.object} hangs on {edge.table}, and Écluse does not know how to carry it",
+            "drop it before the migration and make it again afterwards, in `sql` operations with `up` and `down`",
+        )
+
+
+def _mentions(inv: _Inventory) -> list[Hazard]:
+    """Functions whose text names an old table: PostgreSQL records no dependency, so people must look."""
+    found = []
+    defined = {f.name for f in inv.functions}
+    for function in inv.catalog.functions:
+        if function.atomic or function.extension or function.name in defined:
+            continue
+        named = sorted(str(t) for t in inv.old if _word_in(t.name, function.definition))
+        if named:
+            found.append(
+                Hazard(
+                    "function-mentions",
+                    "warn",
+                    str(function.name),
+                    f"function {function.name} names {', '.join(named)} in its text; it will meet the new shape",
+                    "look whether it still fits, and define it anew in the migration where it does not",
+                )
+            )
+    return found
+
+
+def _word_in(word: str, text: str) -> bool:
+    at = text.find(word)
+    while at >= 0:
+        before, after = text[at - 1 : at], text[at + len(word) : at + len(word) + 1]
+        if not (before.isalnum() or before == "_") and not (after.isalnum() or after == "_"):
+            return True
+        at = text.find(word, at + 1)
+    return False
+
+
+def _new_names_taken(inv: _Inventory) -> list[Hazard]:
+    return [
+        Hazard(
+            "name-taken",
+            "refuse",
+            str(name),
+            f"the migration makes {name}, and the database has a table or view of that name",
+            f'archive the old one ([[operation]] kind = "archive_table", table = "{name}") or choose another name',
+        )
+        for name in inv.new
+        if name not in inv.old and (name in inv.catalog.tables or name in inv.catalog.views)
+    ]
+
+
+# --- foreign keys -----------------------------------------------------------------------------------
+
+
+def _foreign_keys(inv: _Inventory, flows: tuple[Flow, ...], archives: tuple[Table, ...]) -> tuple[ForeignKey, ...]:
+    keys: list[ForeignKey] = []
+    seen: set[tuple[Name, str]] = set()
+    for table in inv.new.values():
+        was = {c.name: c for c in inv.old[table.name].foreign_keys} if table.name in inv.old else {}
+        for key in table.foreign_keys:
+            keys.append(ForeignKey(table.name, key, was.get(key.name)))
+            seen.add((table.name, key.name))
+    for table in inv.old.values():
+        for key in table.foreign_keys:
+            if (table.name, key.name) not in seen:
+                keys.append(ForeignKey(table.name, None, key))
+    return tuple(keys)
+
+
+def _outside_keys(inv: _Inventory) -> tuple[ForeignKey, ...]:
+    keys = []
+    for name in inv.old:
+        for owner, key in inv.catalog.referencing(name):
+            if owner in inv.old:
+                continue
+            if _still_referable(inv, name, key):
+                keys.append(ForeignKey(owner, key, key))
+            else:
+                inv.refuse(
+                    "foreign-key",
+                    owner,
+                    f"foreign key {key.name} of {owner} points at {', '.join(key.referenced_columns)} of {name}, "
+                    "which the new shape has not in that type",
+                    f"bring {owner} into the migration, or drop the key in an `sql` operation with `up` and `down`",
+                )
+    return tuple(keys)
+
+
+def _still_referable(inv: _Inventory, name: Name, key: Constraint) -> bool:
+    new = inv.new.get(name)
+    if new is None:
+        return False
+    for column in key.referenced_columns:
+        was, now = inv.old[name].column(column), new.column(column)
+        if was is None or now is None or was.type != now.type:
+            return False
+    unique = [set(c.columns) for c in new.constraints if c.kind in "pu"]
+    return set(key.referenced_columns) in unique
+
+
+# --- what moves -------------------------------------------------------------------------------------
+
+
+def _moved(
+    inv: _Inventory, flows: tuple[Flow, ...], archives: tuple[Table, ...], defines: tuple[Define, ...]
+) -> tuple[Moved, ...]:
+    """Everything that leaves, in an order in which each thing leaves before what it stands on."""
+    moved: dict[str, Moved] = {}
+
+    def add(kind: str, signature: str, name: Name) -> None:
+        moved.setdefault(f"{kind} {signature}", Moved(kind, signature, name))
+
+    for view in reversed(inv.moved_views):
+        add("materialized view" if view.materialised else "view", view.name.sql, view.name)
+    for function in reversed([*inv.functions, *inv.dropped_functions]):
+        add("procedure" if function.kind == "p" else "function", function.signature, function.name)
+    for define in defines:
+        for thing in define.objects:
+            _existing(inv, thing, add)
+    for table in (*inv.old.values(),):
+        add("table", table.name.sql, table.name)
+    return tuple(moved.values())
+
+
+def _existing(inv: _Inventory, thing: ObjectRef, add: object) -> None:
+    assert callable(add)
+    if thing.kind in ("view", "materialized view") and thing.name in inv.catalog.views:
+        here = inv.catalog.views[thing.name]
+        add("materialized view" if here.materialised else "view", here.name.sql, here.name)
+    if thing.kind in ("function", "procedure"):
+        for function in inv.catalog.functions:
+            if function.name == thing.name and _same_arguments(thing, function):
+                add("procedure" if function.kind == "p" else "function", function.signature, function.name)
+
+
+def _same_arguments(thing: ObjectRef, function: Function) -> bool:
+    wanted = thing.signature[thing.signature.rfind("(") + 1 : thing.signature.rfind(")")]
+    types = [part.strip().split(" ")[-1] for part in function.arguments.split(",") if part.strip()]
+    return [part.strip().split(" ")[-1] for part in wanted.split(",") if part.strip()] == types
+
+
+# --- fingerprint ------------------------------------------------------------------------------------
+
+_VOLATILE = frozenset({"oid", "filenode", "pages", "rows", "size"})
+
+
+def fingerprint(
+    source: str,
+    old: Mapping[Name, Table],
+    views: Iterable[View],
+    functions: Iterable[Function],
+    outside: Iterable[ForeignKey],
+) -> str:
+    """Twelve hex digits over the migration's text and the definition of all that it touches; sizes do not count."""
+    parts: list[object] = [source]
+    parts += [_stable(asdict(t)) for _, t in sorted(old.items())]
+    parts += [_stable(asdict(v)) for v in views] + [_stable(asdict(f)) for f in functions]
+    parts += [_stable(asdict(k)) for k in outside]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _stable(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: _stable(v) for k, v in value.items() if k not in _VOLATILE}
+    if isinstance(value, list | tuple):
+        return [_stable(v) for v in value]
+    return value

@@ -1,0 +1,407 @@
+"""The SQL of flows: what capture, copy, repair, drain, proof and rollback send to the server. Pure text.
+
+Everything here is symmetric: a unit is cleared and rebuilt in the same way on either side, so that rollback is the
+drain with the sides exchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ecluse.errors import MappingError
+from ecluse.model.flow import Flow, Member, Side, fill
+from ecluse.model.names import Name, ident, literal
+from ecluse.model.plan import Plan
+
+UNITS = "pg_temp.ecluse_units"
+TAKEN = "pg_temp.ecluse_taken"
+JOURNAL = "ecluse"
+
+SESSION_TABLES = (
+    "CREATE TEMP TABLE IF NOT EXISTS ecluse_units (unit text PRIMARY KEY) ON COMMIT DELETE ROWS",
+    "CREATE TEMP TABLE IF NOT EXISTS ecluse_taken (alias text, seq bigint) ON COMMIT DELETE ROWS",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where every member and input table stands at a moment: alias -> name."""
+
+    names: Mapping[str, Name]
+
+    def sql(self, alias: str) -> str:
+        """The quoted name. Raises MappingError where no table has that alias."""
+        if alias not in self.names:
+            known = ", ".join(sorted(self.names))
+            raise MappingError(f"a mapping names '{{{{{alias}}}}}', which is no alias of this migration", details=known)
+        return self.names[alias].sql
+
+
+def places(plan: Plan, *, switched: bool) -> Places:
+    """Old tables at home and new ones in the next schema, or, once switched, kept and at home."""
+    names: dict[str, Name] = {table.alias: table.name for table in plan.inputs}
+    for flow in plan.flows:
+        for member in flow.old.members:
+            names[member.alias] = member.table.name.within(plan.kept_schema) if switched else member.table.name
+        for member in flow.new.members:
+            stays = member.role == "aside" or not switched
+            names[member.alias] = member.table.name.within(plan.next_schema) if stays else member.table.name
+    return Places(names)
+
+
+def column_list(columns: tuple[str, ...], prefix: str = "") -> str:
+    """Quoted names, with commas."""
+    return ", ".join(prefix + ident(c) for c in columns)
+
+
+# --- rows of a side ---------------------------------------------------------------------------------
+
+
+def accepted(member: Member, at: Places) -> str:
+    """A condition over `m` that leaves out the rows that go to quarantine; empty where all are accepted."""
+    return "".join(f" AND ({fill(r.condition, at.sql)}) IS NOT TRUE" for r in member.rejects)
+
+
+def rejected(member: Member, at: Places) -> str:
+    """The condition over `m` that picks the rows that go to quarantine."""
+    return " OR ".join(f"({fill(r.condition, at.sql)}) IS TRUE" for r in member.rejects) or "false"
+
+
+def reason(member: Member, at: Places) -> str:
+    """An expression over `m` that says why the row goes to quarantine."""
+    cases = "".join(f" WHEN ({fill(r.condition, at.sql)}) IS TRUE THEN {literal(r.reason)}" for r in member.rejects)
+    return f"CASE{cases} END" if cases else "NULL::text"
+
+
+def find(side: Side, at: Places) -> str:
+    """The condition between `m`, a row of the anchor, and `u.unit`."""
+    return fill(side.find, at.sql) if side.find else f"({fill(side.unit, at.sql)}) = u.unit"
+
+
+def rows_all(member: Member, at: Places, extra: str = "true") -> str:
+    """All accepted rows of a member as a relation; `extra` is a further condition over `m`."""
+    conditions = accepted(member, at)
+    if not conditions and extra == "true":
+        return at.sql(member.alias)
+    return f"(SELECT m.* FROM {at.sql(member.alias)} m WHERE {extra}{conditions})"
+
+
+def rows_range(member: Member, at: Places, lo: int, hi: int) -> str:
+    """The accepted rows in the pages lo <= page < hi."""
+    return rows_all(member, at, page_range(lo, hi))
+
+
+def page_range(lo: int, hi: int) -> str:
+    """The condition for the pages lo <= page < hi, which PostgreSQL 14 and later reads as a TID range scan."""
+    return f"m.ctid >= '({lo},0)'::tid AND m.ctid < '({hi},0)'::tid"
+
+
+def rows_of_units(side: Side, at: Places, *, with_rejected: bool = False) -> str:
+    """The anchor's rows that belong to the units in hand."""
+    anchor = side.anchor
+    conditions = "" if with_rejected else accepted(anchor, at)
+    return f"(SELECT m.* FROM {UNITS} u JOIN {at.sql(anchor.alias)} m ON {find(side, at)} WHERE true{conditions})"
+
+
+def hanging(member: Member, at: Places, anchors: str) -> str:
+    """The rows of a satellite that hang on the given anchor rows."""
+    conditions = accepted(member, at)
+    return f"(SELECT m.* FROM {anchors} a JOIN {at.sql(member.alias)} m ON {member.join} WHERE true{conditions})"
+
+
+def member_of_units(side: Side, member: Member, at: Places) -> str:
+    """The rows of any member of a side that belong to the units in hand."""
+    anchors = rows_of_units(side, at)
+    return anchors if member is side.anchor else hanging(member, at, anchors)
+
+
+def mapped(member: Member, other: Side, at: Places, anchors: str) -> str:
+    """The query that gives a member's rows from the given anchor rows of the other side.
+
+    The other side's satellites that have rejects are filtered, so a mapping never sees a row that stays behind.
+    """
+
+    def place(alias: str) -> str:
+        if alias == other.anchor.alias:
+            return anchors
+        for satellite in other.satellites:
+            if satellite.alias == alias:
+                return rows_all(satellite, at)
+        return at.sql(alias)
+
+    return fill(member.select, place)
+
+
+def insert(member: Member, at: Places, query: str) -> str:
+    """Insert the rows of a query that yields the member's columns by name."""
+    columns = column_list(member.columns)
+    # Identity ALWAYS columns carry the old values; harmless where there is none.
+    return f"INSERT INTO {at.sql(member.alias)} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM ({query}) q"
+
+
+# --- capture ----------------------------------------------------------------------------------------
+
+
+def log_name(run: int, member: Member) -> str:
+    """The capture log of a member in this run."""
+    return f"{JOURNAL}.{ident(f'log_{run}_{member.alias}'[:63])}"
+
+
+def capture_names(run: int, member: Member) -> tuple[str, str]:
+    """The trigger function (qualified) and the trigger's name; sorted last, so that user triggers have run."""
+    return f"{JOURNAL}.{ident(f'capture_{run}_{member.alias}'[:63])}", "zz_ecluse_capture"
+
+
+def create_log(run: int, member: Member) -> tuple[str, ...]:
+    """The log table and the trigger function; the function's owner writes the log, whoever writes the table."""
+    log, (function, _) = log_name(run, member), capture_names(run, member)
+    columns = "".join(f", {ident(c)} {_type(member, c)}" for c in member.logged)
+    names = column_list(member.logged)
+    old, new = column_list(member.logged, "OLD."), column_list(member.logged, "NEW.")
+    head = f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = ''"
+    return (
+        f'CREATE TABLE {log} (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, op "char" NOT NULL{columns})',
+        f"""{head} AS $capture$
+BEGIN
+  IF TG_OP = 'TRUNCATE' THEN
+    INSERT INTO {log} (op) VALUES ('T');
+  ELSIF TG_OP = 'INSERT' THEN
+    INSERT INTO {log} (op, {names}) VALUES ('n', {new});
+  ELSIF TG_OP = 'DELETE' THEN
+    INSERT INTO {log} (op, {names}) VALUES ('o', {old});
+  ELSE
+    INSERT INTO {log} (op, {names}) VALUES ('o', {old});
+    IF ROW({old})::text COLLATE "C" <> ROW({new})::text COLLATE "C" THEN
+      INSERT INTO {log} (op, {names}) VALUES ('n', {new});
+    END IF;
+  END IF;
+  RETURN NULL;
+END $capture$""",
+        f"REVOKE ALL ON FUNCTION {function}() FROM PUBLIC",
+    )
+
+
+def _type(member: Member, column: str) -> str:
+    found = member.table.column(column)
+    if found is None:
+        raise MappingError(f"'{member.table.name}' has no column '{column}', which the flow wants to log")
+    return found.type + (f" COLLATE {found.collation}" if found.collation else "")
+
+
+def create_capture(run: int, member: Member, table: Name) -> tuple[str, ...]:
+    """The triggers; SHARE ROW EXCLUSIVE on the table, which waits for writers. ALWAYS: for replicas' sessions too."""
+    function, trigger = capture_names(run, member)
+    return (
+        f"CREATE TRIGGER {ident(trigger)} AFTER INSERT OR UPDATE OR DELETE ON {table.sql} "
+        f"FOR EACH ROW EXECUTE FUNCTION {function}()",
+        f"CREATE TRIGGER {ident(trigger + '_t')} AFTER TRUNCATE ON {table.sql} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
+        f"ALTER TABLE {table.sql} ENABLE ALWAYS TRIGGER {ident(trigger)}",
+        f"ALTER TABLE {table.sql} ENABLE ALWAYS TRIGGER {ident(trigger + '_t')}",
+    )
+
+
+def drop_capture(run: int, member: Member, table: Name) -> tuple[str, ...]:
+    """Undo of `create_capture`, to be run where the trigger may be gone already."""
+    _, trigger = capture_names(run, member)
+    return (
+        f"DROP TRIGGER IF EXISTS {ident(trigger)} ON {table.sql}",
+        f"DROP TRIGGER IF EXISTS {ident(trigger + '_t')} ON {table.sql}",
+    )
+
+
+def drop_log(run: int, member: Member) -> tuple[str, ...]:
+    """Undo of `create_log`."""
+    return (
+        f"DROP FUNCTION IF EXISTS {capture_names(run, member)[0]}()",
+        f"DROP TABLE IF EXISTS {log_name(run, member)}",
+    )
+
+
+def seed_log(run: int, flow: Flow, at: Places) -> str:
+    """Log the anchor's rows that share their unit: a ctid range may cut such units, so the drain builds them."""
+    member = flow.old.anchor
+    names, unit = column_list(member.logged, "m."), fill(flow.old.unit, at.sql)
+    table = at.sql(member.alias)
+    return (
+        f"INSERT INTO {log_name(run, member)} (op, {column_list(member.logged)}) SELECT 'n', {names} FROM {table} m "
+        f"WHERE ({unit}) IN (SELECT {unit} FROM {table} m GROUP BY 1 HAVING count(*) > 1)"
+    )
+
+
+def units_of_log(run: int, side: Side, member: Member, at: Places, taken: bool = True) -> str:
+    """The units that a capture log names: of the anchor by its logged columns, of a satellite through its anchor."""
+    only = f" JOIN {TAKEN} t ON t.alias = {literal(member.alias)} AND t.seq = m.seq" if taken else ""
+    log = f"(SELECT m.* FROM {log_name(run, member)} m{only} WHERE m.op <> 'T')"
+    unit = fill(side.unit, at.sql)
+    if member is side.anchor:
+        return f"SELECT ({unit}) AS unit FROM {log} m"
+    # The anchor's unit is an expression over `m`, so its row takes that name inside.
+    return (
+        f"SELECT (SELECT {unit} FROM (SELECT a.*) m) AS unit "
+        f"FROM {log} m JOIN {at.sql(side.anchor.alias)} a ON {member.join}"
+    )
+
+
+# --- units: clear and rebuild -----------------------------------------------------------------------
+
+
+def clear_units(side: Side, at: Places) -> str:
+    """Delete the rows of the units in hand, all members in one statement.
+
+    One statement has one snapshot, so no delete can hide from the next the rows by which it finds its own.
+    """
+    anchor = side.anchor
+    parts = [
+        f"gone AS MATERIALIZED (SELECT m.*, m.ctid AS ecluse_ctid FROM {UNITS} u "
+        f"JOIN {at.sql(anchor.alias)} m ON {find(side, at)} WHERE true{accepted(anchor, at)})"
+    ]
+    for number, member in enumerate(side.satellites):
+        parts.append(f"d{number} AS (DELETE FROM {at.sql(member.alias)} m USING gone a WHERE {member.join})")
+    return f"WITH {', '.join(parts)} DELETE FROM {at.sql(anchor.alias)} m USING gone a WHERE m.ctid = a.ecluse_ctid"
+
+
+def rebuild_units(target: Side, source: Side, at: Places) -> tuple[str, ...]:
+    """Insert the units in hand from the other side as it is now, the anchor first."""
+    anchors = rows_of_units(source, at)
+    return tuple(insert(m, at, mapped(m, source, at, anchors)) for m in target.members)
+
+
+# --- quarantine -------------------------------------------------------------------------------------
+
+
+def row_as_json(member: Member) -> str:
+    """The row `m` as one jsonb object, each column's canonical text under its name: exact for every type."""
+    columns = tuple(c.name for c in member.table.columns)
+    # jsonb_build_object takes at most 100 arguments; wider tables are put together from pieces.
+    pieces = [columns[i : i + 50] for i in range(0, len(columns), 50)]
+    objects = (
+        "jsonb_build_object(" + ", ".join(f"{literal(c)}, m.{ident(c)}::text" for c in piece) + ")" for piece in pieces
+    )
+    return " || ".join(objects)
+
+
+def key_text(member: Member, alias: str = "m") -> str:
+    """The row's key as text, for reports, quarantine and parking."""
+    return f"ROW({column_list(member.key, alias + '.')})::text"
+
+
+def quarantine_anchor(run: int, flow: Flow, at: Places, rows: str) -> str:
+    """Put the rejected rows among `rows` (a relation of anchor rows) into quarantine."""
+    member = flow.old.anchor
+    unit = fill(flow.old.unit, at.sql)
+    return (
+        f"INSERT INTO {JOURNAL}.quarantine (run, flow, alias, source, unit, key, reason, row) "
+        f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, {unit}, "
+        f"{key_text(member)}, {reason(member, at)}, {row_as_json(member)} "
+        f"FROM {rows} m WHERE {rejected(member, at)}"
+    )
+
+
+def quarantine_satellite(run: int, flow: Flow, member: Member, at: Places, rows: str) -> str:
+    """Put the satellites of `rows` into quarantine that are rejected themselves or whose anchor is."""
+    anchor = flow.old.anchor
+    why = f"coalesce({reason(member, at)}, {literal(f'its row in {anchor.table.name} is in quarantine')})"
+    unit = fill(flow.old.unit, at.sql)
+    anchors = f"(SELECT m.*, ({rejected(anchor, at)}) AS ecluse_rejected, ({unit}) AS ecluse_unit FROM {rows} m)"
+    return (
+        f"INSERT INTO {JOURNAL}.quarantine (run, flow, alias, source, unit, key, reason, row) "
+        f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, "
+        f"a.ecluse_unit, {key_text(member)}, {why}, {row_as_json(member)} "
+        f"FROM {anchors} a JOIN {at.sql(member.alias)} m ON {member.join} "
+        f"WHERE a.ecluse_rejected OR {rejected(member, at)}"
+    )
+
+
+def quarantine_orphans(run: int, flow: Flow, member: Member, at: Places) -> tuple[str, ...]:
+    """Satellite rows that hang on no anchor at all; taken anew each time, since nothing logs them by unit."""
+    anchor = flow.old.anchor
+    return (
+        f"DELETE FROM {JOURNAL}.quarantine WHERE run = {run} AND alias = {literal(member.alias)} AND unit IS NULL",
+        f"INSERT INTO {JOURNAL}.quarantine (run, flow, alias, source, unit, key, reason, row) "
+        f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, NULL, "
+        f"{key_text(member)}, {literal(f'it hangs on no row of {anchor.table.name}')}, {row_as_json(member)} "
+        f"FROM {at.sql(member.alias)} m "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {at.sql(anchor.alias)} a WHERE {member.join})",
+    )
+
+
+def quarantines(flow: Flow) -> bool:
+    """Whether anything of this flow can go to quarantine with its unit."""
+    return any(m.rejects for m in flow.old.members)
+
+
+def may_hang_alone(side: Side, member: Member) -> bool:
+    """Whether a satellite's row may hang on no anchor: not where a valid foreign key on NOT NULL columns says so."""
+    for key in member.table.foreign_keys:
+        if key.references == side.anchor.table.name and key.valid:
+            columns = [member.table.column(c) for c in key.columns]
+            if all(c is not None and c.not_null for c in columns) and all(c in member.join for c in key.columns):
+                return False
+    return True
+
+
+def may_orphan(flow: Flow, member: Member) -> bool:
+    """Whether an old satellite may have rows that no unit reaches."""
+    return may_hang_alone(flow.old, member)
+
+
+def clear_quarantine(run: int, flow: Flow) -> str:
+    """Forget the quarantine of the units in hand, before they are looked at again."""
+    return (
+        f"DELETE FROM {JOURNAL}.quarantine q USING {UNITS} u "
+        f"WHERE q.run = {run} AND q.flow = {literal(flow.name)} AND q.unit = u.unit"
+    )
+
+
+# --- parking ----------------------------------------------------------------------------------------
+
+
+def all_units(flow: Flow, at: Places) -> tuple[str, ...]:
+    """Take every unit of both sides in hand: what a TRUNCATE of the new tables asks for."""
+    return tuple(
+        f"INSERT INTO {UNITS} SELECT DISTINCT {fill(side.unit, at.sql)} FROM {at.sql(side.anchor.alias)} m "
+        "ON CONFLICT DO NOTHING"
+        for side in (flow.old, flow.new)
+    )
+
+
+def unpark(run: int, flow: Flow) -> str:
+    """Forget what was parked of the units in hand, before they are looked at again."""
+    return (
+        f"DELETE FROM {JOURNAL}.parked p USING {UNITS} u "
+        f"WHERE p.run = {run} AND p.flow = {literal(flow.name)} AND p.unit = u.unit"
+    )
+
+
+def park_unheld(run: int, flow: Flow, member: Member, at: Places) -> str:
+    """Park the new side's rows of the units in hand that a second forward mapping would not give back.
+
+    It is run after the old side has been rebuilt: what forward(inverse(row)) reproduces, the old shape holds.
+    """
+    unit = fill(flow.new.unit, at.sql)
+    anchors = rows_of_units(flow.new, at)
+    here = f"(SELECT m.*, ({unit}) AS ecluse_unit FROM {anchors} m)"
+    if member is not flow.new.anchor:
+        here = f"(SELECT m.*, a.ecluse_unit FROM {here} a JOIN {at.sql(member.alias)} m ON {member.join})"
+    back = mapped(member, flow.old, at, rows_of_units(flow.old, at))
+    return (
+        f"INSERT INTO {JOURNAL}.parked (run, flow, alias, source, unit, key, reason, row) "
+        f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, "
+        f"m.ecluse_unit, {key_text(member)}, {literal('the old shape cannot hold this row as it is')}, "
+        f"{row_as_json(member)} FROM {here} m "
+        f'WHERE ROW({column_list(member.columns, "m.")})::text COLLATE "C" NOT IN '
+        f'(SELECT ROW({column_list(member.columns)})::text COLLATE "C" FROM ({back}) q)'
+    )
+
+
+def park_orphans(run: int, flow: Flow, member: Member, at: Places) -> str:
+    """Park the new side's satellites that hang on no anchor: no unit reaches them."""
+    return (
+        f"INSERT INTO {JOURNAL}.parked (run, flow, alias, source, unit, key, reason, row) "
+        f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, NULL, "
+        f"{key_text(member)}, {literal(f'it hangs on no row of {flow.new.anchor.table.name}')}, {row_as_json(member)} "
+        f"FROM {at.sql(member.alias)} m "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {at.sql(flow.new.anchor.alias)} a WHERE {member.join})"
+    )

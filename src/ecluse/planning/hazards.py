@@ -1,0 +1,184 @@
+"""Hazards of tables, flows and servers: handled, told, or refused by name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ecluse.model.catalog import Catalog, Table
+from ecluse.model.flow import Flow, Member
+from ecluse.model.plan import Hazard
+
+
+def table_hazards(catalog: Catalog, tables: Iterable[Table]) -> Iterator[Hazard]:
+    """What is special about the old tables."""
+    for table in tables:
+        yield from _unsupported(table)
+        yield from _handled(table)
+        if table.force_rls and not (catalog.role.superuser or catalog.role.bypass_rls):
+            yield Hazard(
+                "force-rls",
+                "refuse",
+                str(table.name),
+                f"{table.name} has FORCE ROW LEVEL SECURITY and role '{catalog.role.name}' has not BYPASSRLS: "
+                "reads would silently be empty",
+                f'run as a role with BYPASSRLS, or: ALTER ROLE "{catalog.role.name}" BYPASSRLS',
+            )
+
+
+def _unsupported(table: Table) -> Iterator[Hazard]:
+    name = str(table.name)
+    if table.kind == "p" or table.children or table.inherits:
+        word = "partitioned" if table.kind == "p" else "part of an inheritance tree"
+        yield Hazard(
+            "inheritance",
+            "refuse",
+            name,
+            f"{name} is {word}; its rows are in other tables as well",
+            "migrate the partitions one by one, each as a table of its own, or detach them first",
+        )
+    if table.kind == "f":
+        yield Hazard(
+            "foreign-table",
+            "refuse",
+            name,
+            f"{name} is a foreign table; nothing can be captured there",
+            "run the migration on the server where the table is",
+        )
+    if table.persistence == "t":
+        yield Hazard("temporary", "refuse", name, f"{name} is a temporary table")
+    if table.extension:
+        yield Hazard("extension-owned", "refuse", name, f"{name} belongs to extension {table.extension}")
+    if table.of_type:
+        yield Hazard(
+            "typed-table",
+            "refuse",
+            name,
+            f"{name} is a table of type {table.of_type}",
+            f"ALTER TABLE {table.name.sql} NOT OF",
+        )
+    for rule, _ in table.rules:
+        yield Hazard(
+            "rule",
+            "refuse",
+            name,
+            f"rule {rule} on {name} rewrites statements, ours as well",
+            f'DROP RULE "{rule}" ON {table.name.sql}, or turn it into a trigger',
+        )
+    if table.access_method not in ("heap", ""):
+        yield Hazard(
+            "access-method",
+            "refuse",
+            name,
+            f"{name} is stored as {table.access_method}, which has no pages to copy by",
+            f"ALTER TABLE {table.name.sql} SET ACCESS METHOD heap",
+        )
+
+
+def _handled(table: Table) -> Iterator[Hazard]:
+    name = str(table.name)
+
+    def note(id_: str, message: str) -> Hazard:
+        return Hazard(id_, "note", name, message)
+
+    if table.persistence == "u":
+        yield note("unlogged", f"{name} is unlogged: after a crash of the server it is empty, and so is what is copied")
+    if generated := [c.name for c in table.columns if c.generated]:
+        yield note("generated-column", f"{', '.join(generated)} of {name} are generated: computed anew, then compared")
+    if identity := [c.name for c in table.columns if c.identity]:
+        yield note("identity-column", f"{', '.join(identity)} of {name}: values are kept, the sequence goes on")
+    if deferrable := [c.name for c in table.constraints if c.deferrable]:
+        yield note("deferrable", f"{', '.join(deferrable)} of {name} stay deferrable")
+    if exclusions := [c.name for c in table.constraints if c.kind == "x"]:
+        yield note("exclusion", f"exclusion constraints {', '.join(exclusions)} of {name} are built after the copy")
+    if loose := [c.name for c in table.columns if not c.deterministic]:
+        yield note(
+            "nondeterministic-collation",
+            f"{', '.join(loose)} of {name} compare equal where bytes differ; proofs compare bytes",
+        )
+    if invalid := [i.name for i in table.indexes if not i.valid]:
+        yield Hazard(
+            "invalid-index",
+            "warn",
+            name,
+            f"index {', '.join(invalid)} of {name} is INVALID; the new one is not",
+            f'REINDEX INDEX CONCURRENTLY "{table.name.schema}"."{invalid[0]}"',
+        )
+    for trigger in table.triggers:
+        if trigger.before and trigger.row:
+            yield note(
+                "user-trigger",
+                f"trigger {trigger.name} on {name} may rewrite columns: it does not run on "
+                "copied rows, and is made on the new table in the switch",
+            )
+    for published in table.published:
+        extra = " with its column list or filter" if published.columns or published.where else ""
+        yield note(
+            "publication",
+            f"{name} leaves publication {published.publication} and the new table joins{extra}: "
+            "subscribers see the new shape from then on",
+        )
+
+
+def flow_hazards(flows: Iterable[Flow]) -> Iterator[Hazard]:
+    """What is special about the mappings."""
+    for flow in flows:
+        for note in flow.notes:
+            yield Hazard("mapping", "note", flow.name, note)
+        for side in (flow.old, flow.new):
+            for satellite in side.satellites:
+                if satellite.role != "aside" and not _join_indexed(satellite):
+                    yield Hazard(
+                        "join-not-indexed",
+                        "warn",
+                        str(satellite.table.name),
+                        f"{satellite.table.name} is joined by `{satellite.join}` and has no index that begins with "
+                        "one of these columns: every chunk and every drain reads it whole",
+                        "CREATE INDEX CONCURRENTLY on the column before the run",
+                    )
+
+
+def _join_indexed(member: Member) -> bool:
+    leading = [i.columns[0] for i in member.table.indexes if i.columns and i.columns[0]]
+    leading += [c.columns[0] for c in member.table.constraints if c.kind in "pu" and c.columns]
+    return any(f"m.{c}" in member.join or f'm."{c}"' in member.join for c in leading)
+
+
+def activity_hazards(catalog: Catalog) -> Iterator[Hazard]:
+    """What the server is busy with at this moment."""
+    now = catalog.activity
+    for one in now.prepared_transactions:
+        yield Hazard(
+            "prepared-transaction",
+            "warn",
+            one,
+            f"prepared transaction {one} holds its locks until it ends",
+            "COMMIT PREPARED or ROLLBACK PREPARED it",
+        )
+    for one in now.long_transactions:
+        yield Hazard(
+            "long-transaction",
+            "warn",
+            one,
+            f"long transaction: {one}; the capture waits for it where it wrote to these tables",
+            "wait for it, or end it with pg_terminate_backend(pid)",
+        )
+    for one in now.stale_slots:
+        yield Hazard(
+            "stale-slot",
+            "warn",
+            one,
+            f"replication slot {one} is not read and keeps all WAL that this run writes",
+            "SELECT pg_drop_replication_slot(name), where nobody needs it",
+        )
+
+
+def missing_rights(catalog: Catalog, tables: Iterable[Table]) -> list[str]:
+    """What the role may not do and the plan needs, all at once; empty where nothing is missing."""
+    role = catalog.role
+    if role.superuser:
+        return []
+    missing = [] if role.create_in_database else [f"CREATE on database {catalog.database}"]
+    for table in tables:
+        if table.owner not in role.member_of:
+            missing.append(f"ownership of {table.name} (it belongs to {table.owner})")
+    return missing
