@@ -1,8 +1,8 @@
 -- A database in which everything that a table can have is there once, under hostile names.
 -- A line that ends in `-- >= 15` is left out on older servers.
-CREATE ROLE anon; -- role
-CREATE ROLE authenticated; -- role
-CREATE ROLE "Own er"; -- role
+DO $$BEGIN IF to_regrole('anon') IS NULL THEN CREATE ROLE anon; END IF; END$$;
+DO $$BEGIN IF to_regrole('authenticated') IS NULL THEN CREATE ROLE authenticated; END IF; END$$;
+DO $$BEGIN IF to_regrole('"Own er"') IS NULL THEN CREATE ROLE "Own er"; END IF; END$$;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO anon, authenticated;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO anon;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO authenticated;
@@ -13,6 +13,7 @@ CREATE COLLATION public.ci (provider = icu, locale = 'und-u-ks-level2', determin
 CREATE DOMAIN public.email AS text CHECK (VALUE ~ '@');
 CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$;
 
+-- end of prelude
 CREATE TABLE public."user" (
     id serial PRIMARY KEY,
     "Na me" text COLLATE "C" NOT NULL DEFAULT E'a\\b''%s',
@@ -78,9 +79,9 @@ CREATE RULE "Ru le" AS ON DELETE TO "Sch é ma"."We""ird" WHERE OLD.id < 0 DO IN
 ALTER TABLE "Sch é ma"."We""ird" DISABLE RULE "Ru le";
 
 CREATE UNLOGGED TABLE public."aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg" ("Mixed" uuid, note text);
-CREATE TABLE public."100%" (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), "Mo%" jsonb NOT NULL, n int NOT NULL CHECK (n % 2 = 0));
+CREATE TABLE public."100%" (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), "Mo%" jsonb NOT NULL, n int NOT NULL CHECK (n % 2 = 0), maybe int);
 ALTER TABLE public."100%" REPLICA IDENTITY FULL;
-ALTER TABLE public."100%" ADD CONSTRAINT nn NOT NULL id NO INHERIT; -- >= 99
+ALTER TABLE public."100%" ADD CONSTRAINT nn NOT NULL maybe NOT VALID; -- >= 18
 REVOKE ALL ON public."100%" FROM PUBLIC, anon, authenticated, CURRENT_USER;
 
 CREATE FUNCTION public.by_row(r public."user") RETURNS text LANGUAGE sql STABLE AS 'SELECT r."Na me"';

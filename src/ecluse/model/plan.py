@@ -120,10 +120,10 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A foreign key to make at the switch (`now`), and what stood there before (`before`, with its table)."""
+    """A foreign key to make at the switch (`now`), and the one that stood there before; either may be missing."""
 
     table: Name
-    now: Constraint
+    now: Constraint | None
     before: Constraint | None = None
 
 
@@ -150,6 +150,7 @@ class Plan:
     hazards: tuple[Hazard, ...] = ()
     census: tuple[Census, ...] = ()
     dependents: tuple[Dependent, ...] = ()
+    default_grantees: tuple[str, ...] = ()
     format: int = 1
 
     @property

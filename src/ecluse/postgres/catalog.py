@@ -23,7 +23,7 @@ from ecluse.postgres.sql import load
 _PINNED = {
     "search_path": "",
     "quote_all_identifiers": "off",
-    "DateStyle": "ISO, MDY",
+    "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
     "extra_float_digits": "1",
@@ -41,8 +41,8 @@ def read_catalog(
 ) -> model.Catalog:
     """Everything a plan needs to know, as one value.
 
-    Without `schemas`, all are read but the system's and Écluse's own. `measure` reads the sizes of tables, which
-    waits for whoever holds them ACCESS EXCLUSIVE.
+    Without `schemas`, all are read but the system's and Écluse's own. `measure` reads the sizes of tables too, from
+    the file system. Printing definitions waits, up to `lock_timeout`, for whoever holds a table ACCESS EXCLUSIVE.
     """
     with conn.transaction(), _pinned(conn):
         return _Reader(conn, schemas, measure).catalog()
@@ -73,8 +73,10 @@ class _Reader:
         self._parameters["schemas"] = self._schemas
 
     def _rows(self, query: str) -> list[_Row]:
+        """The query's rows, without objects that somebody dropped meanwhile: those have no definition any more."""
         with self._conn.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(load(query, self._major).encode(), self._parameters).fetchall()
+            rows = cursor.execute(load(query, self._major).encode(), self._parameters).fetchall()
+        return [row for row in rows if row.get("definition", "") is not None]
 
     def _by_relation(self, query: str) -> _By:
         found: dict[int, list[_Row]] = defaultdict(list)

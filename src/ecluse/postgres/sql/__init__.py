@@ -11,8 +11,12 @@ _SINCE = re.compile(r"--\s*(?P<sign>>=|<)\s*(?P<major>\d+)\s*$")
 
 @cache
 def load(name: str, major: int) -> str:
-    """The statement in `name.sql`; a line that ends in `-- >= 15` or `-- < 15` is kept only for such servers."""
-    text = files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    """The statement in `name.sql`, for servers of that major version."""
+    return lines_for(files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"), major)
+
+
+def lines_for(text: str, major: int) -> str:
+    """The text without the lines of other versions: one that ends in `-- >= 15` or `-- < 15` is for such servers."""
     return "\n".join(line for line in text.splitlines() if _fits(line, major))
 
 

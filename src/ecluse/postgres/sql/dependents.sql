@@ -9,9 +9,10 @@ WITH referents AS (
 all_referents AS (
     SELECT * FROM referents
     UNION ALL
-    SELECT 'pg_type'::regclass, t.oid, r.top, r.nspname, r.name, r.reltype, true, false
-      FROM referents r JOIN pg_type t ON t.oid = r.reltype OR (t.typelem = r.reltype AND t.typlen = -1)
-     WHERE r.reltype <> 0
+    SELECT 'pg_type'::regclass, own.oid, r.top, r.nspname, r.name, r.reltype, true, false
+      FROM referents r
+      JOIN pg_type t ON t.oid = r.reltype
+     CROSS JOIN LATERAL (VALUES (t.oid), (t.typarray)) AS own(oid)
     UNION ALL
     SELECT 'pg_proc'::regclass, p.oid, p.oid, n.nspname, p.proname, 0, false, true
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -28,9 +29,9 @@ edges AS (
       LEFT JOIN pg_rewrite rw ON d.classid = 'pg_rewrite'::regclass AND rw.oid = d.objid
       LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
       LEFT JOIN pg_attrdef ad ON d.classid = 'pg_attrdef'::regclass AND ad.oid = d.objid
-      LEFT JOIN pg_attribute own ON (own.attrelid = ad.adrelid AND own.attnum = ad.adnum)
-                                 OR (own.attrelid = c.oid AND own.attnum = d.objsubid AND d.objsubid > 0
-                                     AND d.refobjid = c.oid)
+      LEFT JOIN pg_attribute own
+             ON own.attrelid = coalesce(ad.adrelid, CASE WHEN d.objsubid > 0 AND d.refobjid = c.oid THEN c.oid END)
+            AND own.attnum = coalesce(ad.adnum, d.objsubid)
       LEFT JOIN pg_policy po ON d.classid = 'pg_policy'::regclass AND po.oid = d.objid
       LEFT JOIN pg_trigger tg ON d.classid = 'pg_trigger'::regclass AND tg.oid = d.objid
       LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid

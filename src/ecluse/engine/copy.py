@@ -1,0 +1,199 @@
+"""The copy: ranges of pages, each with its record in one transaction, by parallel workers.
+
+It may be sloppy about exactly the rows that capture knows; `repair` and `drain` put those right.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from ecluse.engine import journal, prepare
+from ecluse.engine.context import Connection, Run
+from ecluse.model.flow import Flow
+from ecluse.model.report import Event
+from ecluse.planning import flow_sql
+from ecluse.postgres.locks import replica_lag, waiters_behind
+
+_FIRST_PAGES = 256
+_MOST_PAGES = 65_536
+
+
+@dataclass(slots=True)
+class Ranges:
+    """The pages still to be copied, handed out in pieces to workers. Thread-safe."""
+
+    gaps: list[tuple[int, int]]
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def after(cls, pages: int, done: list[tuple[int, int]]) -> Ranges:
+        """What remains of 0..pages once the done ranges are taken out."""
+        gaps, at = [], 0
+        for lo, hi in sorted(done):
+            if lo > at:
+                gaps.append((at, lo))
+            at = max(at, hi)
+        if at < pages:
+            gaps.append((at, pages))
+        return cls(gaps)
+
+    def take(self, pages: int) -> tuple[int, int] | None:
+        """The next range of at most that many pages."""
+        with self._lock:
+            if not self.gaps:
+                return None
+            lo, hi = self.gaps[0]
+            if hi - lo > pages:
+                self.gaps[0] = (lo + pages, hi)
+                return lo, lo + pages
+            self.gaps.pop(0)
+            return lo, hi
+
+
+@dataclass(slots=True)
+class Progress:
+    """Rows copied so far, shared by the workers; and whether they should wait."""
+
+    rows: int = 0
+    pages: int = 0
+    paused: threading.Event = field(default_factory=threading.Event)
+    failed: threading.Event = field(default_factory=threading.Event)
+    pids: set[int] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def copy_flow(run: Run, conn: Connection, flow: Flow) -> None:
+    """Copy one flow's old tables into the bare new ones. `conn` is the run's own session, for control."""
+    pages = prepare.pages_of(conn, run, flow.old.anchor)
+    done = conn.execute(
+        "SELECT lo, hi, rows FROM ecluse.chunk WHERE run = %s AND flow = %s", (run.id, flow.name)
+    ).fetchall()
+    ranges = Ranges.after(pages, [(lo, hi) for lo, hi, _ in done])
+    progress = Progress(rows=sum(r for _, _, r in done), pages=sum(hi - lo for lo, hi, _ in done))
+    before = progress.rows
+    began = time.monotonic()
+    with ThreadPoolExecutor(run.options.workers) as pool:
+        work = _start(pool, run, flow, ranges, progress)
+        while not all(future.done() for future in work):
+            time.sleep(0.1)
+            _tell(run, flow, progress, pages, before, began)
+            _mind_others(run, conn, progress)
+        for future in work:
+            future.result()
+    run.stop.check(f"stopped after {progress.pages:,} of {pages:,} pages of {flow.name}; nothing is lost")
+    _tell(run, flow, progress, pages, before, began)
+
+
+def _start(pool: Executor, run: Run, flow: Flow, ranges: Ranges, progress: Progress):  # type: ignore[no-untyped-def]
+    return [pool.submit(_work, run, flow, ranges, progress) for _ in range(run.options.workers)]
+
+
+def _tell(run: Run, flow: Flow, progress: Progress, pages: int, before: int, began: float) -> None:
+    elapsed = max(time.monotonic() - began, 1e-6)
+    total = round(progress.rows * pages / progress.pages) if progress.pages else None
+    exact = progress.pages >= pages
+    run.emit(
+        Event(
+            "progress",
+            "copy",
+            str(flow.old.anchor.table.name),
+            done=progress.rows,
+            total=progress.rows if exact else total,
+            total_is="exact" if exact else "estimate",
+            rate=(progress.rows - before) / elapsed,
+        )
+    )
+
+
+def _mind_others(run: Run, conn: Connection, progress: Progress) -> None:
+    behind = waiters_behind(conn, sorted(progress.pids)) if progress.pids else 0
+    lag = replica_lag(conn).seconds
+    late = lag is not None and lag > run.options.max_lag_seconds
+    if (behind or late) and not progress.paused.is_set():
+        progress.paused.set()
+        why = f"{behind} sessions wait behind us" if behind else f"a replica is {lag:.0f} s behind"
+        run.emit(Event("note", "copy", f"pausing: {why}"))
+    elif progress.paused.is_set() and not behind and not late:
+        progress.paused.clear()
+
+
+def _work(run: Run, flow: Flow, ranges: Ranges, progress: Progress) -> None:
+    pages = _FIRST_PAGES
+    try:
+        with run.session("copy") as conn:
+            with progress.lock:
+                progress.pids.add(conn.info.backend_pid)
+            while not run.stop.soft.is_set() and not progress.failed.is_set():
+                if progress.paused.is_set():
+                    time.sleep(0.05)
+                    continue
+                taken = ranges.take(pages)
+                if taken is None:
+                    return
+                rows, seconds = _chunk(run, conn, flow, *taken)
+                with progress.lock:
+                    progress.rows += rows
+                    progress.pages += taken[1] - taken[0]
+                pages = _next_size(pages, seconds, run.options.chunk_seconds)
+                _hold_rate(run, rows, seconds)
+    except BaseException:
+        progress.failed.set()  # the other workers stop after the chunk in hand
+        raise
+
+
+def _next_size(pages: int, seconds: float, target: float) -> int:
+    """Aim at a time, not at a row count; at most double, so that one quick chunk proves nothing."""
+    wanted = pages * min(2.0, max(0.25, target / max(seconds, 1e-4)))
+    return int(min(_MOST_PAGES, max(8, wanted)))
+
+
+def _hold_rate(run: Run, rows: int, seconds: float) -> None:
+    if run.options.max_rate:
+        wait = rows * run.options.workers / run.options.max_rate - seconds
+        run.stop.soft.wait(max(0.0, wait))
+
+
+def _chunk(run: Run, conn: Connection, flow: Flow, lo: int, hi: int) -> tuple[int, float]:
+    began = time.monotonic()
+    rows = 0
+    with conn.transaction():
+        for member in flow.old.members:
+            conn.execute(f"LOCK TABLE {member.table.name.sql} IN ACCESS SHARE MODE")
+        prepare.check_watch(conn, run, flow)
+        for number, statement in enumerate(chunk_statements(run, flow, lo, hi)):
+            count = conn.execute(statement).rowcount
+            rows += count if number == 0 else 0
+        seconds = time.monotonic() - began
+        conn.execute(
+            "INSERT INTO ecluse.chunk (run, flow, lo, hi, rows, ms) VALUES (%s, %s, %s, %s, %s, %s)",
+            (run.id, flow.name, lo, hi, rows, seconds * 1000),
+        )
+    run.journaled(f"chunk {flow.name} {lo}")
+    return rows, seconds
+
+
+def chunk_statements(run: Run, flow: Flow, lo: int, hi: int) -> tuple[str, ...]:
+    """The statements of one range of pages: the new members, the anchor first, then the quarantine."""
+    at = run.building
+    rows = flow_sql.rows_range(flow.old.anchor, at, lo, hi)
+    statements = [flow_sql.insert(m, at, flow_sql.mapped(m, flow.old, at, rows)) for m in flow.new.members]
+    if flow_sql.quarantines(flow):
+        everything = f"(SELECT m.* FROM {at.sql(flow.old.anchor.alias)} m WHERE {flow_sql.page_range(lo, hi)})"
+        if flow.old.anchor.rejects:
+            statements.append(flow_sql.quarantine_anchor(run.id, flow, at, everything))
+        statements += [flow_sql.quarantine_satellite(run.id, flow, m, at, everything) for m in flow.old.satellites]
+    return tuple(statements)
+
+
+def seed(run: Run, conn: Connection) -> None:
+    """Log the units that no range of pages may cut."""
+    at = run.building
+    with conn.transaction():
+        for flow in run.plan.flows:
+            if flow.old.several:
+                conn.execute(flow_sql.seed_log(run.id, flow, at))
+        journal.advance(conn, run.id, stage="copy")
+    run.journaled("seeded")

@@ -1,0 +1,211 @@
+"""The drain: captured units are cleared and rebuilt from the other side as it is now, and proved in the same snapshot.
+
+Forward it brings the new tables up to date before the switch; backward it carries the new application's writes home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from ecluse.engine import prepare
+from ecluse.engine.context import Connection, Restart, Run
+from ecluse.errors import ProofFailed
+from ecluse.model.flow import Flow, Side
+from ecluse.model.names import literal
+from ecluse.model.report import Event
+from ecluse.planning import flow_sql
+from ecluse.planning.flow_sql import Places
+from ecluse.proof.compare import quick_equal
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """Which side is read and which is rebuilt. `home`: back to the old shape."""
+
+    home: bool
+
+    def source(self, flow: Flow) -> Side:
+        """The side that applications write."""
+        return flow.new if self.home else flow.old
+
+    def target(self, flow: Flow) -> Side:
+        """The side that is rebuilt."""
+        return flow.old if self.home else flow.new
+
+    def captured(self, flow: Flow) -> list[str]:
+        """The aliases whose logs are read."""
+        return [m.alias for m in self.source(flow).members if m.role != "aside"]
+
+
+FORWARD, HOME = Direction(home=False), Direction(home=True)
+
+
+def pending(conn: Connection, run: Run, direction: Direction) -> int:
+    """How many log entries wait."""
+    logs = [
+        flow_sql.log_name(run.id, flow.member(alias)) for flow in run.plan.flows for alias in direction.captured(flow)
+    ]
+    if not logs:
+        return 0
+    row = conn.execute("SELECT " + " + ".join(f"(SELECT count(*) FROM {log})" for log in logs)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def drain(run: Run, conn: Connection, direction: Direction, at: Places) -> int:
+    """Drain until little is left; returns how many entries were done. Stops between batches when asked to."""
+    total, small = 0, 0
+    while small < 2:
+        done = drain_once(run, conn, direction, at)
+        total += done
+        # What keeps coming in while we work is the switch's business, not a reason to go on for ever.
+        small = small + 1 if done < 500 else 0
+        run.emit(Event("progress", "drain", done=total, total=total + pending(conn, run, direction)))
+        run.stop.check("stopped between two drains; nothing is lost")
+        if done == 0:
+            break
+    return total
+
+
+def drain_once(run: Run, conn: Connection, direction: Direction, at: Places) -> int:
+    """One batch in a transaction of its own; where it trips over a unique key, everything at once.
+
+    A value that moved from one unit to another may collide half way; the whole log at one snapshot cannot,
+    because the source itself holds no such pair.
+    """
+    try:
+        return _transaction(run, conn, direction, at, run.options.unit_batch)
+    except psycopg.errors.UniqueViolation:
+        return _transaction(run, conn, direction, at, None)
+
+
+def _transaction(run: Run, conn: Connection, direction: Direction, at: Places, limit: int | None) -> int:
+    with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        done = drain_here(run, conn, direction, at, limit)
+    if done:
+        run.journaled("drained")
+    return done
+
+
+def drain_here(run: Run, conn: Connection, direction: Direction, at: Places, limit: int | None = None) -> int:
+    """Drain in the transaction at hand (REPEATABLE READ, or with the tables locked). Raises Restart, ProofFailed."""
+    total = 0
+    # All units of all flows are cleared before any is rebuilt, and rebuilt before any is proved: a flow
+    # may read another's aside table.
+    flows = [flow for flow in run.plan.flows if _take(run, conn, direction, flow, limit)]
+    for flow in flows:
+        total += _collect(run, conn, direction, flow, at)
+        conn.execute(flow_sql.clear_units(direction.target(flow), at))
+        for statement in flow_sql.rebuild_units(direction.target(flow), direction.source(flow), at):
+            conn.execute(statement)
+        if direction.home:
+            _park(run, conn, flow, at)
+        else:
+            _quarantine(run, conn, flow, at)
+        _prove(run, conn, flow, at, direction)
+        for alias in direction.captured(flow):
+            conn.execute(
+                f"DELETE FROM {flow_sql.log_name(run.id, flow.member(alias))} l USING {flow_sql.TAKEN} t "
+                "WHERE t.alias = %s AND t.seq = l.seq",
+                (alias,),
+            )
+    return total
+
+
+def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: int | None) -> bool:
+    if not direction.home:
+        prepare.check_watch(conn, run, flow)
+    found = False
+    for alias in direction.captured(flow):
+        log = flow_sql.log_name(run.id, flow.member(alias))
+        row = conn.execute(f"SELECT count(*) FILTER (WHERE op = 'T'), count(*) FROM {log}").fetchone()
+        assert row is not None
+        if row[0] and not direction.home:
+            raise Restart(f"{flow.member(alias).table.name} was truncated")
+        if row[1]:
+            found = True
+            cut = f" ORDER BY seq LIMIT {limit}" if limit else ""
+            conn.execute(f"INSERT INTO {flow_sql.TAKEN} SELECT %s, seq FROM {log}{cut}", (alias,))
+    return found
+
+
+def _collect(run: Run, conn: Connection, direction: Direction, flow: Flow, at: Places) -> int:
+    conn.execute(f"DELETE FROM {flow_sql.UNITS}")
+    side = direction.source(flow)
+    if direction.home and _truncated(conn, run, flow):
+        for statement in flow_sql.all_units(flow, at):
+            conn.execute(statement)
+    for alias in direction.captured(flow):
+        units = flow_sql.units_of_log(run.id, side, flow.member(alias), at)
+        conn.execute(
+            f"INSERT INTO {flow_sql.UNITS} SELECT DISTINCT unit FROM ({units}) l WHERE unit IS NOT NULL "
+            "ON CONFLICT DO NOTHING"
+        )
+    row = conn.execute(
+        f"SELECT count(*) FROM {flow_sql.TAKEN} WHERE alias = ANY(%s)", (direction.captured(flow),)
+    ).fetchone()
+    if row and row[0] > 1000:
+        conn.execute(f"ANALYZE {flow_sql.UNITS}")
+    return int(row[0]) if row else 0
+
+
+def _truncated(conn: Connection, run: Run, flow: Flow) -> bool:
+    marks = (
+        f"SELECT 1 FROM {flow_sql.log_name(run.id, flow.member(alias))} l JOIN {flow_sql.TAKEN} t USING (seq) "
+        f"WHERE l.op = 'T' AND t.alias = {literal(alias)}"
+        for alias in HOME.captured(flow)
+    )
+    row = conn.execute(f"SELECT EXISTS ({' UNION ALL '.join(marks)})").fetchone()
+    return bool(row and row[0])
+
+
+def _park(run: Run, conn: Connection, flow: Flow, at: Places) -> None:
+    conn.execute(flow_sql.unpark(run.id, flow))
+    for member in flow.new.members:
+        if member.role != "aside":
+            conn.execute(flow_sql.park_unheld(run.id, flow, member, at))
+
+
+def _quarantine(run: Run, conn: Connection, flow: Flow, at: Places) -> None:
+    rows = flow_sql.rows_of_units(flow.old, at, with_rejected=True)
+    if flow_sql.quarantines(flow):
+        conn.execute(flow_sql.clear_quarantine(run.id, flow))
+        if flow.old.anchor.rejects:
+            conn.execute(flow_sql.quarantine_anchor(run.id, flow, at, rows))
+        for member in flow.old.satellites:
+            conn.execute(flow_sql.quarantine_satellite(run.id, flow, member, at, rows))
+    orphans(run, conn, flow, at)
+
+
+def orphans(run: Run, conn: Connection, flow: Flow, at: Places) -> None:
+    """Look anew for satellite rows that hang on nothing."""
+    for member in flow.old.satellites:
+        if flow_sql.may_orphan(flow, member):
+            for statement in flow_sql.quarantine_orphans(run.id, flow, member, at):
+                conn.execute(statement)
+
+
+def _prove(run: Run, conn: Connection, flow: Flow, at: Places, direction: Direction) -> None:
+    """Both directions, for the units in hand: what was just written is read again and compared."""
+    target, source = direction.target(flow), direction.source(flow)
+    pairs: list[tuple[Side, Side]] = [(target, source)]
+    if not direction.home:
+        pairs.append((source, target))  # going home, what the old shape cannot hold is parked instead
+    for side, other in pairs:
+        for member in side.members:
+            have = flow_sql.member_of_units(side, member, at)
+            should = flow_sql.mapped(member, other, at, flow_sql.rows_of_units(other, at))
+            _compare(conn, f"{member.table.name}", should, f"SELECT * FROM {have} h", member.columns)
+
+
+def _compare(conn: Connection, table: str, left: str, right: str, columns: Sequence[str]) -> None:
+    found = quick_equal(conn, left, right, tuple(columns))
+    if not found:
+        raise ProofFailed(
+            f"rows of {table} that were drained are not what the mapping says",
+            details="the drain was rolled back; the capture log still holds its keys",
+            hint="look at the mapping's exactness with `ecluse verify --show-values`",
+        )

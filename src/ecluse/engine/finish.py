@@ -1,0 +1,83 @@
+"""Finish: the point of no return. The old shape is archived to files, the files are checked, then it is dropped."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ecluse.engine import journal, prepare
+from ecluse.engine.archive import check_archive, drop_name, write_archive
+from ecluse.engine.context import Connection, Run
+from ecluse.errors import WrongState
+from ecluse.model.names import Name, ident
+from ecluse.planning import flow_sql, switch_sql
+from ecluse.postgres.locks import with_lock_retries
+
+
+def finish(run: Run, conn: Connection, status: str, folder: Path) -> Path:
+    """Archive, check, drop; returns the archive's folder. Rerun after a crash, it goes on or begins a new archive.
+
+    Locks: SHARE on the kept tables while they are written and compared; ACCESS EXCLUSIVE on the new tables
+    for the moment in which their capture triggers are dropped.
+    """
+    if status != "switched":
+        raise WrongState(f"a run that is '{status}' cannot be finished: only one that is 'switched' can")
+    kept = [(t, t.name.within(run.plan.kept_schema)) for t in switch_sql.old_tables(run.plan)]
+    place = folder / f"{run.plan.migration}-{run.id}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    with conn.transaction():
+        if kept:
+            conn.execute(f"LOCK TABLE {', '.join(at.sql for _, at in kept)} IN SHARE MODE")
+        with run.step("archive", str(place)):
+            about: dict[str, object] = {"migration": run.plan.migration, "run": run.id, "plan": run.plan.fingerprint}
+            write_archive(conn, place, kept, about)
+            _write_quarantine(run, conn, place)
+    with run.step("check the archive", str(place)), conn.transaction():
+        check_archive(conn, place, kept)
+    with run.step("drop the old shape"):
+        with_lock_retries(
+            conn,
+            lambda c: _drop(run, c),
+            budget_seconds=run.options.lock_budget,
+            on_wait=prepare.tell_wait(run, "finish"),
+        )
+    run.journaled("finished")
+    return place
+
+
+def _write_quarantine(run: Run, conn: Connection, place: Path) -> None:
+    for table in ("quarantine", "parked"):
+        rows = conn.execute(
+            f"SELECT alias, source, key, reason, row, at::text FROM ecluse.{table} WHERE run = %s ORDER BY id",
+            (run.id,),
+        )
+        with (place / f"{table}.jsonl").open("w", encoding="utf-8") as out:
+            for alias, source, key, reason, row, at in rows:
+                entry = {"alias": alias, "source": source, "key": key, "reason": reason, "row": row, "at": at}
+                out.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def _drop(run: Run, conn: Connection) -> None:
+    """All in one transaction with the record. No CASCADE: what someone hung on the old shape is not ours to drop."""
+    plan = run.plan
+    for member in switch_sql.visible(plan):
+        for statement in flow_sql.drop_capture(run.id, member, member.table.name):
+            conn.execute(statement)
+    for flow in plan.flows:
+        for member in flow.members:
+            for statement in flow_sql.drop_log(run.id, member):
+                conn.execute(statement)
+        if not flow.new.find:
+            home = flow.new.anchor.table.name.schema
+            conn.execute(f"DROP INDEX IF EXISTS {Name(home, prepare.unit_index_name(flow, 'new')).sql}")
+    for moved in plan.moved:
+        conn.execute(drop_name(moved.kind, moved.signature, moved.name, plan.kept_schema))
+    for flow in plan.flows:
+        for member in flow.new.members:
+            if member.role == "aside":
+                conn.execute(f"DROP TABLE {member.table.name.within(plan.next_schema).sql}")
+    for table in plan.inputs:
+        conn.execute(f"DROP TABLE IF EXISTS {table.name.sql}")
+    conn.execute(f"DROP SCHEMA {ident(plan.kept_schema)}")
+    conn.execute(f"DROP SCHEMA {ident(plan.next_schema)}")
+    journal.advance(conn, run.id, status="finished", stage="finished")

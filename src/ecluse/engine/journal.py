@@ -1,0 +1,175 @@
+"""The journal: runs, steps and their arrows, in the database they concern.
+
+A record and its effect are written in the same transaction: every function here takes the connection of the work
+that it records, and none of them commits.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import psycopg
+from pydantic import TypeAdapter
+
+from ecluse.errors import WrongState
+from ecluse.model.plan import Plan
+from ecluse.model.report import Verification
+
+Connection = psycopg.Connection[Any]
+
+# What may follow what. A stage is the next thing to do while a run is being built.
+STAGES = ("prepare", "capture", "seed", "copy", "repair", "index", "drain", "verify", "gate")
+ARROWS: dict[str, frozenset[str]] = {
+    "building": frozenset({"building", "ready", "rolled_back"}),
+    "ready": frozenset({"building", "ready", "switched", "rolled_back"}),
+    "switched": frozenset({"switched", "finished", "rolled_back"}),
+    "finished": frozenset(),
+    "rolled_back": frozenset(),
+}
+UNFINISHED = ("building", "ready", "switched")
+
+_plans: TypeAdapter[Plan] = TypeAdapter(Plan)
+_verifications: TypeAdapter[Verification] = TypeAdapter(Verification)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as the journal holds it."""
+
+    id: int
+    migration: str
+    fingerprint: str
+    status: str
+    stage: str
+    restarts: int
+    started_at: str
+    updated_at: str
+    note: str
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether something is still to be done or undone."""
+        return self.status in UNFINISHED
+
+
+_COLUMNS = "id, migration, fingerprint, status, stage, restarts, started_at::text, updated_at::text, note"
+
+
+@cache
+def _ddl() -> bytes:
+    return resources.files("ecluse.engine").joinpath("journal.sql").read_bytes()
+
+
+def installed(conn: Connection) -> bool:
+    """Whether this database has a journal."""
+    row = conn.execute("SELECT to_regclass('ecluse.parked') IS NOT NULL AND to_regclass('ecluse.proof') IS NOT NULL")
+    found = row.fetchone()
+    return bool(found and found[0])
+
+
+def install(conn: Connection) -> None:
+    """Create the journal where it is missing."""
+    if not installed(conn):
+        conn.execute(_ddl())
+
+
+def open_run(conn: Connection, plan: Plan) -> RunRecord:
+    """Record a new run of this plan."""
+    row = conn.execute(
+        "INSERT INTO ecluse.run (migration, fingerprint, plan, status, stage) "
+        f"VALUES (%s, %s, %s, 'building', 'prepare') RETURNING {_COLUMNS}",
+        (plan.migration, plan.fingerprint, _plans.dump_json(plan).decode()),
+    ).fetchone()
+    assert row is not None
+    return RunRecord(*row)
+
+
+def runs(conn: Connection, migration: str | None = None) -> list[RunRecord]:
+    """All runs, the newest first; of one migration where it is named."""
+    if not installed(conn):
+        return []
+    rows = conn.execute(
+        f"SELECT {_COLUMNS} FROM ecluse.run WHERE %s::text IS NULL OR migration = %s ORDER BY id DESC",
+        (migration, migration),
+    ).fetchall()
+    return [RunRecord(*row) for row in rows]
+
+
+def unfinished(conn: Connection, migration: str) -> RunRecord | None:
+    """The run of this migration that is neither finished nor rolled back."""
+    return next((r for r in runs(conn, migration) if r.unfinished), None)
+
+
+def stored_plan(conn: Connection, run: int) -> Plan:
+    """The plan that a run began with."""
+    row = conn.execute("SELECT plan::text FROM ecluse.run WHERE id = %s", (run,)).fetchone()
+    if row is None:
+        raise WrongState(f"the journal has no run {run}")
+    return _plans.validate_json(row[0])
+
+
+def advance(conn: Connection, run: int, *, status: str | None = None, stage: str | None = None, note: str = "") -> None:
+    """Move a run along an arrow. Raises WrongState where there is none: another process has moved it."""
+    row = conn.execute("SELECT status FROM ecluse.run WHERE id = %s FOR UPDATE", (run,)).fetchone()
+    now = row[0] if row else "unknown"
+    target = status or now
+    if target not in ARROWS.get(now, frozenset()):
+        raise WrongState(f"run {run} is '{now}' and cannot become '{target}'")
+    conn.execute(
+        "UPDATE ecluse.run SET status = %s, stage = coalesce(%s, stage), note = %s, updated_at = clock_timestamp(), "
+        "switched_at = CASE WHEN %s = 'switched' AND status <> 'switched' THEN clock_timestamp() ELSE switched_at END, "
+        "ended_at = CASE WHEN %s IN ('finished', 'rolled_back') THEN clock_timestamp() END WHERE id = %s",
+        (target, stage, note, target, target, run),
+    )
+
+
+def count_restart(conn: Connection, run: int) -> int:
+    """Count one more restart of the copy, and return how many there were."""
+    row = conn.execute(
+        "UPDATE ecluse.run SET restarts = restarts + 1 WHERE id = %s RETURNING restarts", (run,)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def record_step(conn: Connection, run: int, name: str, seconds: float | None = None, **detail: object) -> None:
+    """Record a step as done."""
+    conn.execute(
+        "INSERT INTO ecluse.step (run, name, seconds, detail) VALUES (%s, %s, %s, %s) "
+        "ON CONFLICT (run, name) DO UPDATE SET at = clock_timestamp(), seconds = EXCLUDED.seconds, "
+        "detail = EXCLUDED.detail",
+        (run, name, seconds, json.dumps(detail)),
+    )
+
+
+def steps_done(conn: Connection, run: int) -> dict[str, dict[str, Any]]:
+    """The recorded steps of a run, by name."""
+    rows = conn.execute("SELECT name, detail FROM ecluse.step WHERE run = %s ORDER BY at", (run,)).fetchall()
+    return dict(rows)
+
+
+def record_proof(conn: Connection, run: int, moment: str, result: Verification) -> None:
+    """Keep what a proof found."""
+    conn.execute(
+        "INSERT INTO ecluse.proof (run, moment, passed, result) VALUES (%s, %s, %s, %s)",
+        (run, moment, result.passed, _verifications.dump_json(result).decode()),
+    )
+
+
+def last_proof(conn: Connection, run: int) -> Verification | None:
+    """The latest recorded proof of a run."""
+    row = conn.execute(
+        "SELECT result::text FROM ecluse.proof WHERE run = %s ORDER BY id DESC LIMIT 1", (run,)
+    ).fetchone()
+    return _verifications.validate_json(row[0]) if row else None
+
+
+def forget_build(conn: Connection, run: int) -> None:
+    """Forget chunks, watches, build steps and quarantine of a run whose copy starts again or is undone."""
+    for table in ("chunk", "watch", "quarantine"):
+        conn.execute(f"DELETE FROM ecluse.{table} WHERE run = %s", (run,))
+    # What users' scripts did before the copy is not undone by a restart of it.
+    conn.execute("DELETE FROM ecluse.step WHERE run = %s AND name NOT LIKE 'before %%'", (run,))

@@ -1,0 +1,166 @@
+"""Planning with a connection: read the catalogue, compile, count what does not fit, and try the shape on empty tables.
+
+Nothing is changed: the trial is a transaction that is rolled back, and touches no table of the application but to
+read its definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+
+from ecluse.engine import journal
+from ecluse.engine.context import Connection
+from ecluse.engine.trial import trial
+from ecluse.errors import DatabaseChanged, MissingRights
+from ecluse.model.catalog import Catalog, Role, Table
+from ecluse.model.flow import Flow
+from ecluse.model.migration import Migration
+from ecluse.model.names import Name
+from ecluse.model.plan import Census, Hazard, Plan
+from ecluse.operations.compile import CensusQuery, compile_migration
+from ecluse.planning.assemble import assemble
+from ecluse.planning.hazards import missing_rights
+from ecluse.planning.structure import difference
+from ecluse.postgres.catalog import read_catalog
+from ecluse.postgres.connect import Database, open_session
+from ecluse.postgres.failures import translate
+
+_NOTHING = "nothing was changed"
+
+
+def make_plan(database: Database, migration: Migration, *, show_values: bool = False) -> Plan:
+    """The plan for a migration on a database as it stands. Reads every converted column once (the census).
+
+    Raises errors of families 2xx, and MissingRights naming all that the role may not do.
+    """
+    with open_session(database, role=f"plan {migration.name}") as conn:
+        try:
+            catalog = read_catalog(conn)
+            compiled = compile_migration(migration, catalog)
+            plan = assemble(migration.name, compiled.changes, catalog, compiled.hazards, migration.source.text)
+            _require_rights(catalog, plan)
+            census = tuple(_census(conn, query, show_values) for query in compiled.census_queries)
+            hazards = [*plan.hazards, *_of_census(census), *_unfinished(conn, migration.name)]
+            plan = replace(plan, census=census, hazards=tuple(hazards))
+            if not plan.refused:
+                plan = replace(plan, hazards=(*plan.hazards, *trial(conn, plan)))
+        except psycopg.Error as error:
+            raise translate(error, _NOTHING) from None
+    return plan
+
+
+def _require_rights(catalog: Catalog, plan: Plan) -> None:
+    tables: list[Table] = [m.table for f in plan.flows for m in f.old.members] + list(plan.archives)
+    tables += [catalog.tables[a.table] for a in plan.added if a.table in catalog.tables]
+    missing = missing_rights(catalog, tables)
+    if missing:
+        raise MissingRights(
+            f"role '{catalog.role.name}' lacks {len(missing)} rights that this plan needs",
+            details="\n".join(missing),
+            hint=f'GRANT the owners\' roles to "{catalog.role.name}", or run as the owner',
+            state=_NOTHING,
+        )
+
+
+# --- census -----------------------------------------------------------------------------------------
+
+
+def _census(conn: Connection, query: CensusQuery, show_values: bool) -> Census:
+    row = conn.execute(query.sql.encode()).fetchone()
+    assert row is not None
+    rows, invalid, unusual, collisions, samples = row
+    return Census(
+        table=query.table,
+        column=query.column,
+        rows=rows,
+        invalid=invalid,
+        policy=query.policy,
+        unusual=unusual,
+        collisions=collisions,
+        samples=tuple(s if show_values else mask(s) for s in samples or ()),
+        reason=query.reason,
+    )
+
+
+def mask(value: str) -> str:
+    """A value's shape without the value: letters become x, digits 9, the rest stays."""
+    return "".join("x" if c.isalpha() else "9" if c.isdigit() else c for c in value)
+
+
+def _of_census(census: tuple[Census, ...]) -> Iterator[Hazard]:
+    for count in census:
+        where = f"{count.table}.{count.column}"
+        if count.invalid:
+            level = "refuse" if count.policy == "refuse" else "note"
+            becomes = {
+                "refuse": "are refused",
+                "quarantine": "go to quarantine, whole rows",
+                "regenerate": "get a new value; the old one is kept for the way back",
+            }[count.policy]
+            samples = ", ".join(count.samples)
+            yield Hazard(
+                "invalid-values",
+                level,
+                where,
+                f"{count.invalid:,} of {count.rows:,} values of {where} do not fit and {becomes} (like {samples})",
+                'invalid = "quarantine"  # or "regenerate"' if level == "refuse" else "",
+            )
+        if count.collisions:
+            yield Hazard(
+                "collision",
+                "refuse",
+                where,
+                f"{count.collisions:,} values of {where} would become equal to another row's value: "
+                "two texts that are one value are never merged silently",
+                f"decide which rows stay: SELECT * FROM {count.table.sql} and correct {count.column}",
+            )
+        if count.unusual:
+            yield Hazard(
+                "unusual-values",
+                "note",
+                where,
+                f"{count.unusual:,} values of {where} are valid but written differently (upper case, braces, no "
+                "dashes); the old texts are kept for the way back",
+            )
+
+
+def _unfinished(conn: Connection, migration: str) -> Iterator[Hazard]:
+    for run in journal.runs(conn):
+        if run.unfinished and run.migration != migration:
+            touched = "another migration has an unfinished run"
+            yield Hazard(
+                "unfinished-run",
+                "refuse",
+                run.migration,
+                f"{touched}: '{run.migration}' is '{run.status}' since {run.updated_at}",
+                f"ecluse finish {run.migration}, or ecluse rollback {run.migration}",
+            )
+
+
+# --- fingerprint ------------------------------------------------------------------------------------
+
+
+def check_fingerprint(stored: Plan, now: Plan) -> None:
+    """Raise DatabaseChanged where a plan made earlier does not fit the database, or its file, any more."""
+    if stored.fingerprint == now.fingerprint:
+        return
+    changes = [str(d) for d in difference(_touched(stored), _touched(now))]
+    raise DatabaseChanged(
+        f"the database or the migration file changed since the plan was made ({stored.fingerprint} then, "
+        f"{now.fingerprint} now)",
+        details="\n".join(changes) or "the migration file is another one",
+        hint=f"ecluse plan {now.migration}",
+        state=_NOTHING,
+    )
+
+
+def _touched(plan: Plan) -> Catalog:
+    """The old tables of a plan as a catalogue, without sizes."""
+    tables: dict[Name, Table] = {}
+    flows: tuple[Flow, ...] = plan.flows
+    for table in [m.table for f in flows for m in f.old.members] + list(plan.archives):
+        tables[table.name] = table
+    return Catalog(plan.database, plan.server_version, Role("", superuser=False, bypass_rls=False), tables=tables)

@@ -1,0 +1,191 @@
+"""Expand: the next schema with its bare tables, the capture logs and triggers, and the watch over them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ecluse.engine import journal
+from ecluse.engine.context import Connection, Restart, Run
+from ecluse.model.flow import Flow, InputTable, Member, Side
+from ecluse.model.names import Name, ident, literal, short
+from ecluse.model.report import Event
+from ecluse.planning import flow_sql
+from ecluse.planning.ddl_table import create_table
+from ecluse.postgres.locks import with_lock_retries
+
+
+def prepare_statements(run: Run) -> tuple[str, ...]:
+    """Create what does not touch the application: the next schema, its tables, the logs."""
+    plan = run.plan
+    statements = [f"CREATE SCHEMA {ident(plan.next_schema)}", f"CREATE SCHEMA {ident(plan.kept_schema)}"]
+    for flow in plan.flows:
+        statements += [create_table(m.table, plan.next_schema) for m in flow.new.members]
+        for member in flow.old.members:
+            statements += flow_sql.create_log(run.id, member)
+    for table in plan.inputs:
+        columns = ", ".join(f"{ident(name)} {type_}" for name, type_ in table.columns)
+        key = flow_sql.column_list(table.key)
+        statements.append(f"CREATE TABLE {table.name.sql} ({columns}, PRIMARY KEY ({key}))")
+    return tuple(statements)
+
+
+def prepare(run: Run, conn: Connection) -> None:
+    """Create all that, in one transaction with the record. Takes no lock on the application's tables."""
+    with conn.transaction():
+        for statement in prepare_statements(run):
+            conn.execute(statement)
+        for table in run.plan.inputs:
+            _load_input(conn, table)
+        _scripts_before(run, conn)
+        journal.advance(conn, run.id, stage="capture")
+    run.journaled("prepared")
+
+
+def _scripts_before(run: Run, conn: Connection) -> None:
+    done = journal.steps_done(conn, run.id)
+    for number, script in enumerate(s for s in run.plan.scripts if s.phase == "before"):
+        if f"before {number}" not in done:
+            run_script(conn, script.up)
+            journal.record_step(conn, run.id, f"before {number}")
+
+
+def run_script(conn: Connection, script: str) -> None:
+    """Run a user's script under the search_path that the database gives them, not under our empty one."""
+    conn.execute("SET LOCAL search_path TO DEFAULT")
+    conn.execute(script)
+    conn.execute("SET LOCAL search_path TO ''")
+
+
+def _load_input(conn: Connection, table: InputTable) -> None:
+    columns = flow_sql.column_list(tuple(name for name, _ in table.columns))
+    with conn.cursor() as cursor, cursor.copy(f"COPY {table.name.sql} ({columns}) FROM STDIN") as copy:
+        for row in table.rows:
+            copy.write_row(row)
+
+
+def capture(run: Run, conn: Connection) -> None:
+    """Create the triggers of all flows in one transaction, and note what they watch.
+
+    SHARE ROW EXCLUSIVE on each old table for the length of a few catalogue writes: reads go on, running writers are
+    waited for, so that every row older than the trigger is visible to the copy.
+    """
+
+    def attempt(conn: Connection) -> None:
+        tables = sorted({m.table.name for f in run.plan.flows for m in f.old.members})
+        if tables:
+            conn.execute(f"LOCK TABLE {', '.join(t.sql for t in tables)} IN SHARE ROW EXCLUSIVE MODE")
+        for flow in run.plan.flows:
+            for member in flow.old.members:
+                for statement in flow_sql.create_capture(run.id, member, member.table.name):
+                    conn.execute(statement)
+                _watch(conn, run, member, member.table.name)
+        journal.advance(conn, run.id, stage="seed")
+
+    with_lock_retries(conn, attempt, budget_seconds=run.options.lock_budget, on_wait=tell_wait(run, "capture"))
+    run.journaled("captured")
+
+
+def tell_wait(run: Run, step: str) -> Callable[[object, int], None]:
+    """A callback for the lock ladder that tells who is waited for."""
+
+    def tell(blockers: object, attempt: int) -> None:
+        run.emit(Event("warn", step, f"waiting for a lock, attempt {attempt}: {blockers}"))
+
+    return tell
+
+
+_WATCHED = """
+SELECT c.oid::bigint, coalesce(pg_relation_filenode(c.oid), 0)::bigint,
+       coalesce((SELECT string_agg(t.tgname || ':' || t.tgenabled::text || ':' || t.xmin::text, ',' ORDER BY t.tgname)
+          FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname IN ('zz_ecluse_capture', 'zz_ecluse_capture_t')), ''),
+       pg_relation_size(c.oid) / current_setting('block_size')::bigint
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s
+"""
+
+
+def _watch(conn: Connection, run: Run, member: Member, table: Name) -> None:
+    found = conn.execute(_WATCHED, (table.schema, table.name)).fetchone()
+    assert found is not None
+    conn.execute(
+        "INSERT INTO ecluse.watch (run, alias, relation, filenode, trigger_xmins, pages) "
+        "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (run, alias) DO UPDATE SET relation = EXCLUDED.relation, "
+        "filenode = EXCLUDED.filenode, trigger_xmins = EXCLUDED.trigger_xmins, pages = EXCLUDED.pages",
+        (run.id, member.alias, *found),
+    )
+
+
+def pages_of(conn: Connection, run: Run, member: Member) -> int:
+    """How many pages the table had when its capture began: rows on later pages are in the log."""
+    row = conn.execute(
+        "SELECT pages FROM ecluse.watch WHERE run = %s AND alias = %s", (run.id, member.alias)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def check_watch(conn: Connection, run: Run, flow: Flow) -> None:
+    """Raise Restart where an old table was rewritten or truncated, or its trigger touched, since capture began.
+
+    Call it with a lock on the tables that outlives the work: ACCESS SHARE keeps rewrites away.
+    """
+    for member in flow.old.members:
+        name = member.table.name
+        was = conn.execute(
+            "SELECT relation::bigint, filenode, trigger_xmins FROM ecluse.watch WHERE run = %s AND alias = %s",
+            (run.id, member.alias),
+        ).fetchone()
+        now = conn.execute(_WATCHED, (name.schema, name.name)).fetchone()
+        if now is None or was is None:
+            raise Restart(f"{name} was dropped or renamed")
+        if tuple(was[:2]) != tuple(now[:2]):
+            raise Restart(f"{name} was rewritten or truncated")
+        if was[2] != now[2]:
+            raise Restart(f"the capture trigger on {name} was switched off or replaced")
+
+
+def unit_index_name(flow: Flow, side: str) -> str:
+    """The index on a side's unit expression."""
+    return short(f"ecluse_unit_{flow.name}_{side}")
+
+
+def unit_index(flow: Flow, side: Side, at: flow_sql.Places) -> str:
+    """What follows `CREATE INDEX name` for a side whose `find` is not given; equality is all it serves."""
+    return f"ON {at.sql(side.anchor.alias)} USING hash (({_over_columns(side.unit)}))"
+
+
+def _over_columns(unit: str) -> str:
+    # An index expression has no alias: `m.` is only ever the anchor's own row in a unit.
+    return re.sub(r"\bm\.", "", unit)
+
+
+def forget(run: Run, conn: Connection) -> None:
+    """Undo the whole build in one transaction: triggers, logs, the next schema; the journal's chunks with it."""
+
+    def attempt(conn: Connection) -> None:
+        for flow in run.plan.flows:
+            for member in flow.old.members:
+                if _exists(conn, member.table.name):
+                    for statement in flow_sql.drop_capture(run.id, member, member.table.name):
+                        conn.execute(statement)
+                _drop_unit_index(conn, flow, member)
+            for member in flow.members:
+                for statement in flow_sql.drop_log(run.id, member):
+                    conn.execute(statement)
+        for table in run.plan.inputs:
+            conn.execute(f"DROP TABLE IF EXISTS {table.name.sql}")
+        conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.next_schema)} CASCADE")
+        conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.kept_schema)}")
+        journal.forget_build(conn, run.id)
+        journal.advance(conn, run.id, status="building", stage="prepare")
+
+    with_lock_retries(conn, attempt, budget_seconds=run.options.lock_budget, on_wait=tell_wait(run, "undo"))
+
+
+def _drop_unit_index(conn: Connection, flow: Flow, member: Member) -> None:
+    if member is flow.old.anchor and not flow.old.find:
+        conn.execute(f"DROP INDEX IF EXISTS {Name(member.table.name.schema, unit_index_name(flow, 'old')).sql}")
+
+
+def _exists(conn: Connection, name: Name) -> bool:
+    row = conn.execute(f"SELECT to_regclass({literal(name.sql)}) IS NOT NULL").fetchone()
+    return bool(row and row[0])

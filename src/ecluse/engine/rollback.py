@@ -1,0 +1,116 @@
+"""Rollback: before the switch the new shape is dropped; after it new writes are carried home first."""
+
+from __future__ import annotations
+
+import time
+
+from ecluse.engine import drain, journal, prepare
+from ecluse.engine.context import Connection, Run
+from ecluse.engine.switch import carry_identity, execute_all, short_transaction
+from ecluse.errors import WrongState
+from ecluse.model.catalog import Column
+from ecluse.model.names import Name, ident, literal
+from ecluse.model.plan import AddColumns
+from ecluse.model.report import Event
+from ecluse.planning import flow_sql, switch_sql
+
+
+def rollback(run: Run, conn: Connection, status: str) -> float:
+    """Take the run back; returns the seconds that locks on the application's tables were held (0 before the switch)."""
+    if status in ("building", "ready"):
+        prepare.forget(run, conn)
+        _scripts_before(run, conn)
+        return 0.0
+    if status != "switched":
+        raise WrongState(f"a run that is '{status}' cannot be rolled back")
+    _refuse_without_way_back(run)
+    drain.drain(run, conn, drain.HOME, run.switched)
+    seconds = short_transaction(run, conn, "rollback", lambda c, budget: _back(run, c))
+    run.journaled("rolled back")
+    run.emit(Event("note", "rollback", f"locks were held for {seconds * 1000:.0f} ms"))
+    clean_up(run, conn)
+    return seconds
+
+
+def _refuse_without_way_back(run: Run) -> None:
+    for script in run.plan.scripts:
+        if script.down is None and script.phase != "before":
+            raise WrongState(
+                f"'{script.title}' has no way back",
+                details="the migration declares no `down` for it, and it ran with the switch",
+                hint="write its `down` into a migration of its own and apply that",
+                state="nothing was changed",
+            )
+
+
+def _back(run: Run, conn: Connection) -> None:
+    plan = run.plan
+    began = time.monotonic()
+    drain.drain_here(run, conn, drain.HOME, run.switched)
+    for flow in plan.flows:
+        for member in flow.new.satellites:
+            if member.role != "aside":
+                conn.execute(flow_sql.park_orphans(run.id, flow, member, run.switched))
+    for added in plan.added:
+        conn.execute(_park_columns(run, added))
+    run.emit(Event("progress", "rollback", f"last writes carried home in {time.monotonic() - began:.2f} s"))
+    for script in reversed(plan.scripts):
+        if script.phase == "after" and script.down:
+            prepare.run_script(conn, script.down)
+    statements = list(switch_sql.withdraw(plan, run.id))
+    execute_all(conn, statements)
+    execute_all(conn, list(switch_sql.come_back(plan)))
+    for table, column in switch_sql.identity_columns(plan):
+        carry_identity(conn, table.within(plan.next_schema), table, column)
+    journal.advance(conn, run.id, status="rolled_back", stage="rolled_back")
+
+
+def _park_columns(run: Run, added: AddColumns) -> str:
+    """Park what the new application wrote into columns that leave."""
+
+    def written(column: Column) -> str:
+        return f"m.{ident(column.name)} IS DISTINCT FROM ({column.default or 'NULL'})"
+
+    table = added.table
+    pairs = ", ".join(f"{literal(c.name)}, m.{ident(c.name)}::text" for c in added.columns)
+    return (
+        "INSERT INTO ecluse.parked (run, flow, alias, source, unit, key, reason, row) "
+        f"SELECT {run.id}, 'add_columns', {literal(str(table))}, {literal(str(table))}, NULL, m.ctid::text, "
+        f"'the old shape has no such columns', to_jsonb(m) || jsonb_build_object({pairs}) "
+        f"FROM {table.sql} m WHERE {' OR '.join(map(written, added.columns))}"
+    )
+
+
+def clean_up(run: Run, conn: Connection) -> None:
+    """After the commit of a rollback: validate the old keys again and drop what is left of the new shape."""
+    done = journal.steps_done(conn, run.id)
+    for number, statement in enumerate(switch_sql.validate_before(run.plan)):
+        if f"revalidate {number}" not in done:
+            with conn.transaction():
+                conn.execute(statement)
+                journal.record_step(conn, run.id, f"revalidate {number}")
+    with conn.transaction():
+        for flow in run.plan.flows:
+            for member in flow.members:
+                for statement in flow_sql.drop_log(run.id, member):
+                    conn.execute(statement)
+            if not flow.old.find:
+                schema = flow.old.anchor.table.name.schema
+                conn.execute(f"DROP INDEX IF EXISTS {Name(schema, prepare.unit_index_name(flow, 'old')).sql}")
+        for table in run.plan.inputs:
+            conn.execute(f"DROP TABLE IF EXISTS {table.name.sql}")
+        conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.next_schema)} CASCADE")
+        conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.kept_schema)}")
+        journal.record_step(conn, run.id, "cleaned")
+    run.journaled("cleaned")
+
+
+def _scripts_before(run: Run, conn: Connection) -> None:
+    with conn.transaction():
+        done = journal.steps_done(conn, run.id)
+        before = [s for s in run.plan.scripts if s.phase == "before"]
+        for number, script in reversed(list(enumerate(before))):
+            if script.down and f"before {number}" in done:
+                prepare.run_script(conn, script.down)
+        journal.advance(conn, run.id, status="rolled_back", stage="rolled_back")
+    run.journaled("rolled back")

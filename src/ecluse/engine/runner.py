@@ -1,0 +1,297 @@
+"""The runs: what the commands call. One at a time per database, each resumable from its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from ecluse.engine import build, copy, drain, journal, prepare, rollback, switch
+from ecluse.engine import finish as finishing
+from ecluse.engine.context import Connection, Options, Restart, Run, Stop
+from ecluse.engine.journal import RunRecord
+from ecluse.engine.verify import verify_run
+from ecluse.errors import (
+    CaptureBroken,
+    EcluseError,
+    PlanRefused,
+    ProofFailed,
+    ValueRefused,
+    WrongState,
+)
+from ecluse.model.plan import Plan
+from ecluse.model.report import Event, Verification
+from ecluse.postgres.connect import Database, open_session
+from ecluse.postgres.failures import translate
+from ecluse.postgres.locks import hold_run_lock
+
+
+def _silent(event: Event) -> None:
+    """The default listener."""
+
+
+@dataclass(slots=True)
+class Engine:
+    """One database, one listener, one way to stop. Every method opens its own sessions and closes them."""
+
+    database: Database
+    options: Options = field(default_factory=Options)
+    emit: Callable[[Event], None] = _silent
+    stop: Stop = field(default_factory=Stop)
+
+    # --- forward ------------------------------------------------------------------------------------
+
+    def apply(self, plan: Plan) -> RunRecord:
+        """Build the new shape up to the gate before the switch, or go on where an earlier run of this plan stopped.
+
+        Raises PlanRefused, AnotherRun, DatabaseChanged, ProofFailed, Interrupted, and what the server raises.
+        """
+        with self._alone("apply", plan.migration) as conn:
+            record = journal.unfinished(conn, plan.migration)
+            if record is None:
+                self._refuse(plan)
+                with conn.transaction():
+                    journal.install(conn)
+                    record = journal.open_run(conn, plan)
+            run = self._run(conn, record)
+            if record.status == "switched":
+                return record
+            self._build(run, conn)
+            return self._record(conn, plan.migration)
+
+    def switch(self, migration: str) -> float:
+        """Go through the gate; returns the seconds under lock."""
+        with self._alone("switch", migration) as conn:
+            record = self._record(conn, migration)
+            if record.status == "building":
+                raise WrongState(
+                    f"'{migration}' is not ready: it stands at '{record.stage}'",
+                    hint=f"ecluse apply {migration}",
+                    state="the old shape is in place",
+                )
+            run = self._run(conn, record)
+            seconds = 0.0
+            if record.status == "ready":
+                try:
+                    seconds = switch.switch(run, conn)
+                except Restart as why:
+                    self._restart(run, conn, why)
+                    raise CaptureBroken(
+                        f"{why}; the copy has to be made again",
+                        hint=f"ecluse apply {migration}",
+                        state="the old shape is in place; the new one has been dropped",
+                    ) from None
+            switch.after_switch(run, conn)
+            found = switch.probes(run, conn)
+            journal.record_proof(conn, run.id, "probes", Verification(probes=found))
+            switch.require(found, migration)
+            return seconds
+
+    def rollback(self, migration: str) -> float:
+        """Take the migration back; returns the seconds under lock."""
+        with self._alone("rollback", migration) as conn:
+            record = next(iter(journal.runs(conn, migration)), None)
+            if record is None:
+                raise WrongState(f"no run of '{migration}' is recorded", state="nothing was changed")
+            run = self._run(conn, record)
+            if record.status == "rolled_back":
+                if "cleaned" not in journal.steps_done(conn, run.id):
+                    rollback.clean_up(run, conn)
+                return 0.0
+            return rollback.rollback(run, conn, record.status)
+
+    def finish(self, migration: str, folder: Path) -> Path:
+        """Archive, check, drop the old shape; returns the archive's folder."""
+        with self._alone("finish", migration) as conn:
+            record = self._record(conn, migration)
+            return finishing.finish(self._run(conn, record), conn, record.status, folder)
+
+    def verify(self, migration: str) -> Verification:
+        """Prove the migration as it stands now, while applications go on writing."""
+        with self._session("verify") as conn, self._telling(migration, conn):
+            record = self._record(conn, migration)
+            result = verify_run(self._run(conn, record), conn, record.status, record.stage)
+            with conn.transaction():
+                journal.record_proof(conn, record.id, "verify", result)
+            return result
+
+    # --- the stages ---------------------------------------------------------------------------------
+
+    def _build(self, run: Run, conn: Connection) -> None:
+        while True:
+            record = self._record(conn, run.plan.migration)
+            if record.status == "ready":
+                drain.drain(run, conn, drain.FORWARD, run.building)
+                return
+            try:
+                with run.step(record.stage):
+                    self._stage(run, conn, record.stage)
+            except Restart as why:
+                self._restart(run, conn, why)
+            self.stop.check("the old shape is in place and in use; nothing is lost")
+
+    def _stage(self, run: Run, conn: Connection, stage: str) -> None:
+        if stage == "prepare":
+            prepare.prepare(run, conn)
+        elif stage == "capture":
+            prepare.capture(run, conn)
+        elif stage == "seed":
+            build.source_indexes(run, conn)
+            copy.seed(run, conn)
+        elif stage == "copy":
+            for flow in run.plan.flows:
+                copy.copy_flow(run, conn, flow)
+            with conn.transaction():
+                for flow in run.plan.flows:
+                    drain.orphans(run, conn, flow, run.building)
+                journal.advance(conn, run.id, stage="repair")
+            run.journaled("copied")
+        elif stage == "repair":
+            build.repair(run, conn)
+        elif stage == "index":
+            build.index(run, conn)
+        elif stage == "drain":
+            drain.drain(run, conn, drain.FORWARD, run.building)
+            with conn.transaction():
+                journal.advance(conn, run.id, stage="verify")
+            run.journaled("drained")
+        elif stage == "verify":
+            self._prove(run, conn)
+        else:
+            raise WrongState(f"the journal stands at '{stage}', which this version does not know")
+
+    def _prove(self, run: Run, conn: Connection) -> None:
+        result = verify_run(run, conn, "building", "verify")
+        with conn.transaction():
+            journal.record_proof(conn, run.id, "apply", result)
+            if result.passed:
+                journal.advance(conn, run.id, status="ready", stage="gate")
+        run.journaled("verified")
+        if not result.passed:
+            raise ProofFailed(
+                "the new shape is not what the plan promised",
+                details=failures(result),
+                hint=f"ecluse verify {run.plan.migration} --show-values",
+                state="the old shape is in place and in use; nothing was switched",
+            )
+
+    def _restart(self, run: Run, conn: Connection, why: Restart) -> None:
+        again = journal.count_restart(conn, run.id)
+        run.emit(Event("warn", "copy", f"{why}: the copy starts again ({again} of {run.options.max_restarts})"))
+        prepare.forget(run, conn)
+        run.journaled("restarted")
+        if again > run.options.max_restarts:
+            raise CaptureBroken(
+                f"{why}, for the {again}th time",
+                hint="find out who does it, then run `ecluse apply` again",
+                state="the old shape is in place; the new one has been dropped",
+            )
+
+    # --- around -------------------------------------------------------------------------------------
+
+    def _refuse(self, plan: Plan) -> None:
+        if plan.refused:
+            raise PlanRefused(
+                f"the plan for '{plan.migration}' is refused for {len(plan.refused)} reasons",
+                details="\n".join(h.message for h in plan.refused),
+                hint="\n".join(dict.fromkeys(h.hint for h in plan.refused if h.hint)),
+                state="nothing was changed",
+            )
+
+    def _run(self, conn: Connection, record: RunRecord) -> Run:
+        plan = journal.stored_plan(conn, record.id)
+        return Run(record.id, plan, self._connect, self.emit, self.options, self.stop)
+
+    def _record(self, conn: Connection, migration: str) -> RunRecord:
+        record = journal.unfinished(conn, migration)
+        if record is None:
+            raise WrongState(
+                f"there is no unfinished run of '{migration}'",
+                hint=f"ecluse apply {migration}",
+                state="nothing was changed",
+            )
+        return record
+
+    def _connect(self, what: str) -> Connection:
+        return open_session(self.database, role=what)
+
+    @contextmanager
+    def _session(self, what: str) -> Iterator[Connection]:
+        run = Run(0, Plan("", "", "", 0), self._connect, self.emit, self.options, self.stop)
+        with run.session(what) as conn:
+            yield conn
+
+    @contextmanager
+    def _alone(self, what: str, migration: str) -> Iterator[Connection]:
+        lock = hold_run_lock(self.database, f"{what} {migration}")
+        with lock, self._session(what) as conn, self._telling(migration, conn):
+            yield conn
+
+    @contextmanager
+    def _telling(self, migration: str, conn: Connection) -> Iterator[None]:
+        """Turn what the driver raises into our errors, each with the state that the database is in now."""
+        try:
+            yield
+        except psycopg.errors.QueryCanceled as error:
+            if not self.stop.hard.is_set():
+                raise translate(error, self.state(migration)) from error
+            self.stop.check(self.state(migration))
+        except (psycopg.DataError, psycopg.errors.NotNullViolation) as error:
+            known = translate(error, self.state(migration))
+            raise ValueRefused(
+                known.message,
+                details=known.details,
+                hint='give the conversion a policy: invalid = "quarantine" or "regenerate"',
+                state=known.state,
+            ) from None
+        except psycopg.Error as error:
+            raise translate(error, self.state(migration)) from None
+        except EcluseError as error:
+            error.state = error.state or self.state(migration)
+            raise
+
+    def state(self, migration: str) -> str:
+        """What the database is now, in words; asked anew, since the session that failed may be gone."""
+        try:
+            with self._connect("state") as conn:
+                record = next(iter(journal.runs(conn, migration)), None)
+        except (EcluseError, psycopg.Error):
+            return "the server cannot be asked; `ecluse status` will tell when it is back"
+        return describe(record, migration)
+
+
+def describe(record: RunRecord | None, migration: str) -> str:
+    """A run's state in one sentence."""
+    if record is None:
+        return "nothing was changed"
+    if record.status == "building":
+        steps = journal.STAGES.index(record.stage) if record.stage in journal.STAGES else 0
+        return (
+            f"stopped after step {steps} of {len(journal.STAGES) - 1}, at '{record.stage}'; the old shape is in use; "
+            f"resume with `ecluse apply {migration}`, or drop the new shape with `ecluse rollback {migration}`"
+        )
+    return {
+        "ready": "the new shape is built and proved; the old one is in use",
+        "switched": "the new shape is in use; the old one is kept until `ecluse finish`",
+        "finished": "the new shape is in use; the old one is archived and gone",
+        "rolled_back": "the old shape is in use; the run is rolled back",
+    }[record.status]
+
+
+def failures(result: Verification) -> str:
+    """What did not hold, a line each."""
+    lines = [
+        f"{c.table}, {c.direction}: {len(c.differences) + c.more} rows differ ({c.left_rows:,} and {c.right_rows:,})"
+        for c in result.comparisons
+        if not c.equal
+    ]
+    lines += [
+        f"{a.table}: {a.rows_in:,} rows in, {a.carried + a.merged + a.quarantined:,} accounted for"
+        for a in result.accounts
+        if not a.balanced
+    ]
+    lines += [f"{p.title}: {p.details or 'did not run'}" for p in result.probes if not (p.ran and p.passed)]
+    return "\n".join(lines)

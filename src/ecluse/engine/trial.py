@@ -1,0 +1,176 @@
+"""The trial: the new shape is made on empty tables in a transaction that is rolled back, and every mapping is planned.
+
+What fails here would have failed in the night; it is refused by name instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pglast
+import psycopg
+from pglast import ast
+from pglast.stream import RawStream
+from pglast.visitors import Visitor
+
+from ecluse.engine.build import index_tasks
+from ecluse.engine.context import Connection, Run
+from ecluse.errors import MappingError
+from ecluse.model.catalog import View
+from ecluse.model.flow import Flow, Member, Side, fill
+from ecluse.model.names import Name, ident
+from ecluse.model.plan import Hazard, Plan
+from ecluse.planning import ddl_objects, ddl_table, flow_sql, switch_sql
+from ecluse.postgres.failures import translate
+
+_SCHEMA = "ecluse_next_"
+
+
+def trial(conn: Connection, plan: Plan) -> list[Hazard]:
+    """Everything in the plan that the server will not take, as findings that refuse it."""
+    found: list[Hazard] = []
+    with conn.transaction(force_rollback=True):
+        conn.execute(f"DROP SCHEMA IF EXISTS {ident(plan.next_schema)} CASCADE")
+        conn.execute(f"CREATE SCHEMA {ident(plan.next_schema)}")
+        conn.execute(f"CREATE SCHEMA IF NOT EXISTS {flow_sql.JOURNAL}")
+        for statement in flow_sql.SESSION_TABLES:
+            conn.execute(statement)
+        attempt = _Attempts(conn, found)
+        for table in plan.inputs:
+            columns = ", ".join(f"{ident(n)} {t}" for n, t in table.columns)
+            attempt("input", str(table.name), f"CREATE TABLE {table.name.sql} ({columns})")
+        _tables(plan, attempt)
+        if not found:
+            for flow in plan.flows:
+                _mappings(plan, flow, attempt)
+            for view in plan.views:
+                _view(plan, view, attempt)
+    return found
+
+
+class _Attempts:
+    """Runs statements, each in a savepoint, and notes what fails."""
+
+    def __init__(self, conn: Connection, found: list[Hazard]) -> None:
+        self._conn = conn
+        self._found = found
+
+    def __call__(self, what: str, thing: str, statement: str, hint: str = "") -> None:
+        with self._noting(what, thing, hint), self._conn.transaction():
+            self._conn.execute(statement.encode())
+
+    def build(self, what: str, thing: str, make: Callable[[], str], hint: str = "") -> None:
+        """The same for a statement that may fail to be made at all."""
+        with self._noting(what, thing, hint), self._conn.transaction():
+            self._conn.execute(make().encode())
+
+    @contextmanager
+    def _noting(self, what: str, thing: str, hint: str) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            known = translate(error)
+            details = f": {known.message}" + (f" ({known.hint})" if known.hint else "")
+            self._found.append(
+                Hazard(f"trial-{what}", "refuse", thing, f"{what} of {thing} does not fit{details}", hint)
+            )
+        except MappingError as error:
+            self._found.append(Hazard(f"trial-{what}", "refuse", thing, error.message, hint))
+
+
+def _tables(plan: Plan, attempt: _Attempts) -> None:
+    run = Run(0, plan, _no_session, lambda _: None)
+    for flow in plan.flows:
+        for member in flow.new.members:
+            name = str(member.table.name)
+            attempt("table", name, ddl_table.create_table(member.table, plan.next_schema))
+    for flow in plan.flows:
+        for member in flow.new.members:
+            name = str(member.table.name)
+            first, after = index_tasks(run, member)
+            for statement in (*first, *after):
+                attempt("index or constraint", name, statement, "redefine it in the migration, or leave it out")
+            if member.role == "aside":
+                continue
+            for statement in ddl_table.table_settings(member.table, plan.next_schema, plan.default_grantees):
+                attempt("setting", name, statement)
+            at = member.table.name.within(plan.next_schema)
+            for statement in ddl_table.bound_objects(member.table, plan.next_schema):
+                attempt("policy", name, statement, "declare the table's policies in the migration")
+            for trigger in member.table.triggers:
+                for statement in ddl_objects.trigger_sql(trigger, member.table.name, at):
+                    attempt("trigger", f"{trigger.name} on {name}", statement)
+
+
+def _no_session(what: str) -> Connection:
+    raise AssertionError(what)
+
+
+def _mappings(plan: Plan, flow: Flow, attempt: _Attempts) -> None:
+    at = flow_sql.places(plan, switched=False)
+    for side, other in ((flow.new, flow.old), (flow.old, flow.new)):
+        for member in side.members:
+            rows = flow_sql.rows_all(other.anchor, at)
+            attempt.build(
+                "mapping", f"{member.alias} ({member.table.name})", partial(_mapping, member, other, at, rows)
+            )
+            if member is not side.anchor:
+                anchor = at.sql(side.anchor.alias)
+                attempt(
+                    "join",
+                    member.alias,
+                    f"EXPLAIN SELECT 1 FROM {at.sql(member.alias)} m JOIN {anchor} a ON {member.join}",
+                )
+        attempt.build("unit", flow.name, partial(_unit, side, at))
+
+
+def _mapping(member: Member, other: Side, at: flow_sql.Places, rows: str) -> str:
+    return "EXPLAIN " + flow_sql.insert(member, at, flow_sql.mapped(member, other, at, rows))
+
+
+def _unit(side: Side, at: flow_sql.Places) -> str:
+    unit = fill(side.unit, at.sql)
+    anchor = at.sql(side.anchor.alias)
+    return (
+        f"EXPLAIN SELECT ({unit})::text = u.unit FROM {anchor} m JOIN {flow_sql.UNITS} u ON {flow_sql.find(side, at)}"
+    )
+
+
+# --- views ------------------------------------------------------------------------------------------
+
+
+class _Elsewhere(Visitor):  # type: ignore[misc]
+    """Puts the names of some tables into another schema, in a parsed statement."""
+
+    def __init__(self, names: set[Name], schema: str) -> None:
+        super().__init__()
+        self._names = names
+        self._schema = schema
+
+    def visit_RangeVar(self, _: object, node: ast.RangeVar) -> None:
+        if Name(node.schemaname or "public", str(node.relname)) in self._names:
+            node.schemaname = self._schema
+
+
+def elsewhere(text: str, names: set[Name], schema: str) -> str:
+    """The statement with those tables taken from another schema."""
+    parsed = pglast.parse_sql(text)
+    _Elsewhere(names, schema)(parsed)
+    return str(RawStream()(parsed[0]))
+
+
+def _view(plan: Plan, view: View, attempt: _Attempts) -> None:
+    names = {m.table.name for m in switch_sql.visible(plan)} | {v.name for v in plan.views}
+    kind = "MATERIALIZED VIEW" if view.materialised else "VIEW"
+    tail = " WITH NO DATA" if view.materialised else ""
+    target = view.name.within(plan.next_schema).sql
+
+    def create() -> str:
+        return f"CREATE {kind} {target} AS {elsewhere(view.definition, names, plan.next_schema)}{tail}"
+
+    hint = f'add to the migration: drop = ["{view.name}"], or define it anew'
+    attempt.build("view", str(view.name), create, hint)

@@ -1,0 +1,172 @@
+"""Verify: conservation, forward and inverse equality, foreign keys and indexes, at one snapshot while writes go on."""
+
+from __future__ import annotations
+
+from ecluse.engine import drain
+from ecluse.engine.context import Connection, Run
+from ecluse.model.catalog import Constraint
+from ecluse.model.flow import Flow
+from ecluse.model.names import Name, ident, literal
+from ecluse.model.report import Account, Comparison, Event, Probe, Verification
+from ecluse.planning import flow_sql, switch_sql
+from ecluse.planning.flow_sql import Places
+from ecluse.proof.compare import compare_all
+from ecluse.proof.pairs import Scope, not_pending, pairs
+from ecluse.proof.readers import Readers, readers
+
+_KEY_ATTEMPTS = 3
+
+
+def verify_run(run: Run, conn: Connection, status: str, stage: str) -> Verification:
+    """Prove a run as it stands: before the switch against what it builds, after it against what it kept.
+
+    Takes ACCESS SHARE locks only. Units that wait in a capture log are left out on both sides, and counted.
+    """
+    switched = status == "switched"
+    at = run.switched if switched else run.building
+    if stage not in ("drain", "verify", "gate", "switched"):
+        return Verification(probes=(Probe("the copy is complete", passed=False, details=f"it stands at '{stage}'"),))
+    with readers(lambda: run.connect("verify"), run.options.workers, stop=run.stop.soft) as both:
+        scopes = {flow.name: _scope(run, both, flow, at, switched) for flow in run.plan.flows}
+        wanted = [pair for flow in run.plan.flows for pair in pairs(flow, scopes[flow.name])]
+        found = compare_all(
+            wanted,
+            both,
+            show_values=run.options.show_values,
+            progress=lambda done, total: run.emit(Event("progress", "verify", done=done, total=total)),
+        )
+        accounts = _accounts(run, both, found, scopes)
+    probes = tuple(_indexes(run, conn)) if not switched else ()
+    return Verification(found, accounts, (*probes, *_keys(run, conn, switched)))
+
+
+def _scope(run: Run, both: Readers, flow: Flow, at: Places, switched: bool) -> Scope:
+    session = both.first
+    side = flow.new if switched else flow.old
+    units: set[str] = set()
+    for member in side.members:
+        if member.role != "aside":
+            query = flow_sql.units_of_log(run.id, side, member, at, taken=False)
+            units |= {row[0] for row in session.execute(query.encode()) if row[0] is not None}
+    pages = {}
+    for member in flow.members:
+        row = session.execute(
+            f"SELECT pg_relation_size({literal(at.sql(member.alias))}) / current_setting('block_size')::bigint".encode()
+        ).fetchone()
+        pages[member.alias] = int(row[0]) if row else 0
+    return Scope(at, tuple(sorted(units)), pages, run.options.workers)
+
+
+# --- conservation -----------------------------------------------------------------------------------
+
+
+def _accounts(run: Run, both: Readers, found: tuple[Comparison, ...], scopes: dict[str, Scope]) -> tuple[Account, ...]:
+    """rows in = carried + merged + quarantined, each counted where it is and not derived from the others.
+
+    Rows in are counted in the old table; what is carried or merged by reading the old rows back out of the new
+    tables; the quarantine in the journal. Merged are those beyond one for each new anchor row.
+    """
+    by_name = {(c.direction, c.table): c for c in found}
+    accounts = []
+    for flow in run.plan.flows:
+        scope = scopes[flow.name]
+        for member in flow.old.members:
+            name = str(member.table.name)
+            free = not_pending(flow.old, scope) if member is flow.old.anchor else ""
+            rows_in = _count(both, f"SELECT count(*) FROM {scope.at.sql(member.alias)} m WHERE true{free}")
+            held = by_name["inverse", name].right_rows
+            if member is flow.old.anchor:
+                carried = min(held, by_name["forward", str(flow.new.anchor.table.name)].right_rows)
+            else:
+                carried = held
+                rows_in -= _pending_rows(both, flow, member.alias, scope)
+            reasons = _reasons(run, both, flow, member.alias, scope)
+            accounts.append(Account(name, rows_in, carried, held - carried, sum(reasons.values()), reasons))
+    return tuple(accounts)
+
+
+def _count(both: Readers, query: str) -> int:
+    row = both.first.execute(query.encode()).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _pending_rows(both: Readers, flow: Flow, alias: str, scope: Scope) -> int:
+    if not scope.pending:
+        return 0
+    member, side = flow.member(alias), flow.old
+    anchors = (
+        f"(SELECT m.* FROM {scope.units} JOIN {scope.at.sql(side.anchor.alias)} m ON {flow_sql.find(side, scope.at)})"
+    )
+    return _count(
+        both,
+        f"SELECT count(*) FROM {scope.at.sql(alias)} m WHERE EXISTS (SELECT 1 FROM {anchors} a WHERE {member.join})",
+    )
+
+
+def _reasons(run: Run, both: Readers, flow: Flow, alias: str, scope: Scope) -> dict[str, int]:
+    left_out = f" AND (q.unit IS NULL OR q.unit NOT IN (SELECT unit FROM {scope.units}))" if scope.pending else ""
+    query = (
+        f"SELECT q.reason, count(*) FROM ecluse.quarantine q WHERE q.run = {run.id} "
+        f"AND q.flow = {literal(flow.name)} AND q.alias = {literal(alias)} AND q.state <> 'carried'{left_out} "
+        "GROUP BY 1"
+    )
+    return {reason: int(count) for reason, count in both.first.execute(query.encode())}
+
+
+# --- structure --------------------------------------------------------------------------------------
+
+
+def _indexes(run: Run, conn: Connection) -> list[Probe]:
+    """Every planned index and constraint is there, and valid."""
+    rows = conn.execute(
+        "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+        "WHERE c.relnamespace = to_regnamespace(%s) AND i.indisvalid UNION ALL "
+        "SELECT conname FROM pg_constraint WHERE connamespace = to_regnamespace(%s) AND convalidated",
+        (ident(run.plan.next_schema), ident(run.plan.next_schema)),
+    )
+    there = {row[0] for row in rows}
+    wanted = {
+        name
+        for flow in run.plan.flows
+        for m in flow.new.members
+        for name in [*(i.name for i in m.table.indexes), *(c.name for c in m.table.constraints if c.kind in "pucx")]
+    }
+    missing = sorted(wanted - there)
+    return [Probe("indexes and constraints", passed=not missing, details=", ".join(missing))]
+
+
+def _keys(run: Run, conn: Connection, switched: bool) -> list[Probe]:
+    """Every foreign key that the switch makes would hold: no row refers to one that is merged or in quarantine."""
+    found = []
+    for key in (*run.plan.foreign_keys, *run.plan.outside_keys):
+        if key.now is None or key.now.references is None:
+            continue
+        orphans = 0
+        for _ in range(_KEY_ATTEMPTS):
+            orphans = _orphans(run, conn, key.table, key.now, switched)
+            if not orphans or switched:
+                break
+            # A writer may have been between two rows; what is still missing after a drain is missing.
+            drain.drain(run, conn, drain.FORWARD, run.building)
+        title = f"foreign key {key.now.name} of {key.table}"
+        details = f"{orphans:,} rows refer to no row of {key.now.references}" if orphans else ""
+        found.append(Probe(title, passed=not orphans, details=details))
+    return found
+
+
+def _orphans(run: Run, conn: Connection, table: Name, key: Constraint, switched: bool) -> int:
+    assert key.references is not None
+    new = set() if switched else {m.table.name for m in switch_sql.visible(run.plan)}
+
+    def where(name: Name) -> str:
+        return (name.within(run.plan.next_schema) if name in new else name).sql
+
+    matches = " AND ".join(
+        f"p.{ident(theirs)} = c.{ident(ours)}" for ours, theirs in zip(key.columns, key.referenced_columns, strict=True)
+    )
+    full = " AND ".join(f"c.{ident(ours)} IS NOT NULL" for ours in key.columns)
+    row = conn.execute(
+        f"SELECT count(*) FROM {where(table)} c WHERE {full} "
+        f"AND NOT EXISTS (SELECT 1 FROM {where(key.references)} p WHERE {matches})"
+    ).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,110 @@
+"""What a flow has to prove, as pairs of relations: forward and inverse, with pending units left out on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ecluse.model.flow import Flow, Member, Side, fill
+from ecluse.model.names import literal
+from ecluse.planning import flow_sql
+from ecluse.planning.flow_sql import Places
+from ecluse.proof.compare import Pair, Relation
+
+_PAGES_A_PART = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where and over what to prove: the places, the units to leave out, the size of each member in pages."""
+
+    at: Places
+    pending: tuple[str, ...]
+    pages: Mapping[str, int]
+    workers: int
+
+    @property
+    def units(self) -> str:
+        """The pending units as a relation `u(unit)`."""
+        quoted = ", ".join(literal(unit) for unit in self.pending)
+        return f"unnest(ARRAY[{quoted}]::text[]) u(unit)"
+
+
+def pairs(flow: Flow, scope: Scope) -> list[Pair]:
+    """Every new member against the mapping of the old side, every old member against the mapping of the new."""
+    found = []
+    for member in flow.new.members:
+        should = Relation(_mapped(member, flow.old, scope), member.columns, member.key)
+        have = Relation(_rows(flow.new, member, scope), member.columns, member.key)
+        found.append(Pair(str(member.table.name), "forward", should, have, pending=len(scope.pending)))
+    for member in flow.old.members:
+        have = Relation(_rows(flow.old, member, scope), member.columns, member.key)
+        should = Relation(_mapped(member, flow.new, scope), member.columns, member.key)
+        found.append(Pair(str(member.table.name), "inverse", have, should, pending=len(scope.pending)))
+    return found
+
+
+def _mapped(member: Member, source: Side, scope: Scope) -> tuple[str, ...]:
+    """The mapping's rows, in parts that cut no unit."""
+    return tuple(
+        flow_sql.mapped(member, source, scope.at, flow_sql.rows_all(source.anchor, scope.at, condition))
+        for condition in _cuts(source, scope)
+    )
+
+
+def _cuts(side: Side, scope: Scope) -> list[str]:
+    """Conditions over the anchor's row `m` that divide a side: by pages, or by unit where a unit has several rows."""
+    free = not_pending(side, scope)
+    if side.several:
+        unit = fill(side.unit, scope.at.sql)
+        parts = scope.workers
+        return [f"(pg_catalog.hashtext({unit}) & 2147483647) % {parts} = {i}{free}" for i in range(parts)]
+    ranges = _ranges(scope.pages.get(side.anchor.alias, 0), scope.workers, bool(side.satellites))
+    return [f"{flow_sql.page_range(lo, hi)}{free}" for lo, hi in ranges]
+
+
+def _ranges(pages: int, workers: int, joined: bool) -> list[tuple[int, int]]:
+    """Page ranges; few where each part joins whole satellites. The last is open: rows may have come since."""
+    parts = workers if joined else max(workers, pages // _PAGES_A_PART)
+    size = max(1, -(-pages // parts))
+    bounds = [(i * size, (i + 1) * size) for i in range(parts)]
+    return [*bounds[:-1], (bounds[-1][0], 4_294_967_295)]
+
+
+def _rows(side: Side, member: Member, scope: Scope) -> tuple[str, ...]:
+    """The rows of a member that should be there, in parts."""
+    name = scope.at.sql(member.alias)
+    keep = flow_sql.accepted(member, scope.at) + _belongs(side, member, scope)
+    return tuple(
+        f"SELECT m.* FROM {name} m WHERE {flow_sql.page_range(lo, hi)}{keep}"
+        for lo, hi in _ranges(scope.pages.get(member.alias, 0), scope.workers, joined=False)
+    )
+
+
+def _belongs(side: Side, member: Member, scope: Scope) -> str:
+    """Conditions that leave out pending units, and satellites whose anchor is in quarantine or missing."""
+    anchor = side.anchor
+    if member is anchor:
+        return not_pending(side, scope)
+    text = ""
+    if member.logged and (anchor.rejects or _may_be_alone(side, member)):
+        anchors = flow_sql.rows_all(anchor, scope.at)
+        text += f" AND EXISTS (SELECT 1 FROM {anchors} a WHERE {member.join})"
+    if scope.pending:
+        anchors = (
+            f"(SELECT m.* FROM {scope.units} JOIN {scope.at.sql(anchor.alias)} m ON {flow_sql.find(side, scope.at)})"
+        )
+        text += f" AND NOT EXISTS (SELECT 1 FROM {anchors} a WHERE {member.join})"
+    return text
+
+
+def _may_be_alone(side: Side, member: Member) -> bool:
+    # The engine's own tables hang on their anchor by construction; a row that does not is a difference to be shown.
+    return member.role == "replaces" and flow_sql.may_hang_alone(side, member)
+
+
+def not_pending(side: Side, scope: Scope) -> str:
+    """A condition over the anchor's row that leaves out the pending units; empty where there are none."""
+    if not scope.pending:
+        return ""
+    return f" AND NOT EXISTS (SELECT 1 FROM {scope.units} WHERE {flow_sql.find(side, scope.at)})"
