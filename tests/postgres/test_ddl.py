@@ -99,13 +99,10 @@ def test_beside_and_then_in_place(any_server_database: Database) -> None:
             run(conn, build(table, following))
             run(conn, ddl.table_settings(table, following, before.default_grantees))
             run(conn, [ddl.publication_drop(name, published) for published in table.published])
-            run(conn, [f"ALTER STATISTICS {each.sql} SET SCHEMA {kept}" for each, _ in table.statistics])
+            run(conn, ddl.statistics_moves(table.statistics, name.schema, kept))
             run(conn, [f"ALTER TABLE {name.sql} SET SCHEMA {kept}"])
             run(conn, [f"ALTER TABLE {name.within(following).sql} SET SCHEMA {ident(name.schema)}"])
-            run(
-                conn,
-                [f"ALTER STATISTICS {each.within(following).sql} SET SCHEMA public" for each, _ in table.statistics],
-            )
+            run(conn, ddl.statistics_moves(table.statistics, following, name.schema))
             if name == USER:
                 run(conn, [f"ALTER SEQUENCE {kept}.user_id_seq OWNED BY NONE"])
                 run(conn, [f"ALTER SEQUENCE {kept}.user_id_seq SET SCHEMA public"])
@@ -123,3 +120,17 @@ def test_beside_and_then_in_place(any_server_database: Database) -> None:
 def test_names_of_statements_are_quoted(table: Name) -> None:
     published = ddl.publication_add(table, Published('p"q', ("a b",), "(x > 1)"))
     assert table.sql in published and '"p""q"' in published
+
+
+def test_triggers_get_their_states_back(database: Database) -> None:
+    with nasty(database) as conn:
+        before = read_catalog(conn)
+        triggers = before.tables[WEIRD].triggers
+        run(conn, [f"ALTER TABLE {WEIRD.sql} DISABLE TRIGGER USER"])
+        assert [str(d) for d in difference(before, read_catalog(conn))] == [
+            f"table {WEIRD}, trigger Tr ig: enabled: was O, is D",
+            f"table {WEIRD}, trigger late: enabled: was O, is D",
+            f"table {WEIRD}, trigger wipe: enabled: was A, is D",
+        ]
+        run(conn, ddl.restored_states(WEIRD, "TRIGGER", [(t.name, t.enabled) for t in triggers]))
+        assert difference(before, read_catalog(conn)) == ()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
-from ecluse.engine import build, copy, drain, journal, prepare, rollback, switch
+from ecluse.engine import build, copy, drain, journal, prepare, quarantine, rollback, switch
 from ecluse.engine import finish as finishing
 from ecluse.engine.context import Connection, Options, Restart, Run, Stop
 from ecluse.engine.journal import RunRecord
@@ -22,6 +22,7 @@ from ecluse.errors import (
     ValueRefused,
     WrongState,
 )
+from ecluse.model.flow import InputTable
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event, Verification
 from ecluse.postgres.connect import Database, open_session
@@ -76,6 +77,8 @@ class Engine:
             seconds = 0.0
             if record.status == "ready":
                 try:
+                    drain.drain(run, conn, drain.FORWARD, run.building)
+                    build.fill_views(run, conn)
                     seconds = switch.switch(run, conn)
                 except Restart as why:
                     self._restart(run, conn, why)
@@ -118,6 +121,23 @@ class Engine:
                 journal.record_proof(conn, record.id, "verify", result)
             return result
 
+    def retry(
+        self, migration: str, ids: Sequence[int] | None = None, inputs: Sequence[InputTable] = ()
+    ) -> quarantine.Retried:
+        """Try held rows again; rows of `inputs` (id maps read anew from their files) are added first."""
+        with self._alone("retry", migration) as conn:
+            record = self._record(conn, migration)
+            run = self._run(conn, record)
+            with conn.transaction():
+                for table in inputs:
+                    prepare.add_input(conn, table)
+            return quarantine.retry(run, conn, record.status, ids)
+
+    def discard(self, migration: str, ids: Sequence[int]) -> int:
+        """Give held rows up; returns how many. They stay in the account and in the archive."""
+        with self._alone("discard", migration) as conn:
+            return quarantine.discard(conn, self._record(conn, migration).id, ids)
+
     # --- the stages ---------------------------------------------------------------------------------
 
     def _build(self, run: Run, conn: Connection) -> None:
@@ -155,6 +175,7 @@ class Engine:
             build.index(run, conn)
         elif stage == "drain":
             drain.drain(run, conn, drain.FORWARD, run.building)
+            build.fill_views(run, conn)
             with conn.transaction():
                 journal.advance(conn, run.id, stage="verify")
             run.journaled("drained")

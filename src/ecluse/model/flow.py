@@ -6,6 +6,9 @@ others (satellites) hang on the anchor through `join`. A unit is a set of rows o
 **Templates.** SQL in a flow names tables as `{{alias}}`, one alias for each member. The engine puts in a
 table, a ctid range, or the rows of some units, so the same text serves copy, drain, proof and rollback. In a
 member's `select`, the other side's anchor is replaced by the rows asked for; its satellites by whole tables.
+
+**Aliases are unique in the whole plan.** A `select` or `unit` of one flow may name an aside table of another one
+(where the old text of a referenced key is kept), or an input table; these are always whole tables.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from ecluse.model.catalog import Constraint, Index, Table
 from ecluse.model.flow import Flow, Member, Side
 from ecluse.model.names import ident
 from ecluse.model.plan import AddColumns
-from ecluse.operations.draft import Draft, Parent, col
+from ecluse.operations.draft import Draft, Parent, Part, col
 from ecluse.operations.work import Work, anonymous
 
 
@@ -78,6 +78,8 @@ def _adopt(work: Work, parent: Draft, table: Table, key: Constraint, column: str
         reason = f"more tables hang on it ({', '.join(deeper) or parent.table.name})"
     elif child.parent is not None:
         reason = "it refers to two tables of which this is true"
+    elif child.parts:
+        reason = "it is split itself"
     elif nullable:
         reason = f"'{nullable[0]}' may be NULL, and such a row belongs to no row of '{parent.table.name}'"
     if not reason:
@@ -101,6 +103,7 @@ def _flow(work: Work, draft: Draft) -> Flow:
     children = [child for child in work.drafts.values() if child.parent and child.parent.table == draft.table.name]
     old = [_old_member(work, draft)]
     new = [_new_member(draft)]
+    new += [_part_member(draft, part) for part in draft.parts]
     new += [_aside_member(draft)] if draft.has_residue else []
     for child in children:
         old.append(_old_member(work, child))
@@ -152,6 +155,18 @@ def _new_member(draft: Draft) -> Member:
         key=draft.key,
         join=_link(draft.parent.key) if draft.parent else "",
         logged=_logged(draft),
+    )
+
+
+def _part_member(draft: Draft, part: Part) -> Member:
+    return Member(
+        alias=part.alias,
+        table=part.table,
+        select=part.select.replace("{source}", _source(draft, new=False)),
+        key=part.key,
+        role="new",
+        join=" AND ".join(f"{col(ours)} = {col(theirs, 'a')}" for ours, theirs in part.links),
+        logged=tuple(dict.fromkeys([*part.key, *(ours for ours, _ in part.links)])),
     )
 
 

@@ -128,8 +128,8 @@ class ConvertColumn(Operation):
                 if theirs == column.name:
                     draft.link(key.referenced_columns)
                     child = work.catalog.tables[name]
-                    lookup = Lookup(table.name, column.name, pairs)
-                    self._convert(work, child, work.column(self, child, ours, "column"), rule, (lookup,))
+                    found = (Lookup(table.name, column.name, pairs), *inherited(draft, column.name, pairs))
+                    self._convert(work, child, work.column(self, child, ours, "column"), rule, found)
 
     def _refuse_strange(self, work: Work, table: Table, column: Column) -> None:
         if column.generated:
@@ -159,6 +159,7 @@ class ConvertColumn(Operation):
                 type=rule.to,
                 default=default,
                 identity="",
+                identity_options="",
                 collation=None,
                 deterministic=True,
                 sequence=None,
@@ -167,6 +168,20 @@ class ConvertColumn(Operation):
             ),
             rule.forward(col(column.name), column.type),
         )
+
+
+def inherited(draft: Draft, column: str, pairs: tuple[tuple[str, str], ...]) -> tuple[Lookup, ...]:
+    """The lookups of a referenced column, for those that refer to it.
+
+    A row that the new application made has no residue of its own; what it refers to may have.
+    """
+    ours = dict(pairs)
+    found = draft.conversions[column].lookups
+    return tuple(
+        replace(lookup, pairs=tuple((theirs, ours[middle]) for theirs, middle in lookup.pairs))
+        for lookup in found
+        if all(middle in ours for _, middle in lookup.pairs) and lookup.table != draft.table.name
+    )
 
 
 def census(table: Table, column: Column, rule: Rule) -> CensusQuery:
@@ -182,7 +197,9 @@ def census(table: Table, column: Column, rule: Rule) -> CensusQuery:
     # Not the plain cast of `refuse`: a census counts bad values, it does not stumble over them.
     tolerant = replace(rule, invalid="quarantine") if rule.invalid == "refuse" else rule
     new = tolerant.forward(mine, column.type)
-    twins = f"count({new}) - count(DISTINCT {new})" if alone else "0::bigint"
+    # Only a value that is written unusually can become another's equal, so where there is none nothing is sorted.
+    again = f"(SELECT count({new}) - count(DISTINCT {new}) FROM ONLY {table.name.sql} m)"
+    twins = f"CASE WHEN count(*) FILTER (WHERE {odd}) = 0 THEN 0 ELSE {again} END" if alone else "0::bigint"
     sql = (
         f"SELECT count(*) AS rows, count(*) FILTER (WHERE {bad}) AS invalid, "
         f"count(*) FILTER (WHERE {odd}) AS unusual, {twins} AS collisions, "

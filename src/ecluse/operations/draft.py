@@ -49,7 +49,10 @@ class Rule:
         if self.using:
             there_and_back = self.backward(self.forward(expr, old_type), old_type)
             return f"({there_and_back})::text IS DISTINCT FROM {expr}::text"
-        return f"NOT {canonical(as_text(expr, old_type))}"
+        text = as_text(expr, old_type)
+        if self.invalid == "refuse":
+            return f'({text})::uuid::text <> ({text}) COLLATE "C"'
+        return f"NOT {canonical(text)}"
 
     def rejected(self, expr: str, old_type: str) -> str:
         """Whether a value cannot be carried; empty where the rule has no such notion."""
@@ -115,6 +118,25 @@ class Parent:
     new: str
 
 
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A column that left, told again from what it went into: `now` from the new row, `then` from the old one."""
+
+    now: str
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A new table into which rows of the draft's table are split."""
+
+    alias: str
+    table: Table
+    select: str  # without its FROM clause, which `{source}` stands for
+    key: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]  # its columns, and those of the draft's key
+
+
 @dataclass
 class Draft:
     """All that the operations on one table add up to."""
@@ -128,6 +150,8 @@ class Draft:
     conversions: dict[str, Conversion] = field(default_factory=dict)
     leaving: list[str] = field(default_factory=list)  # old columns that the new table does not have
     backs: dict[str, str] = field(default_factory=dict)  # old column -> expression over the new row
+    derived: dict[str, Derived] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     linked: list[str] = field(default_factory=list)  # columns beyond the key by which residue is looked up
     parent: Parent | None = None
@@ -143,12 +167,12 @@ class Draft:
     @property
     def has_residue(self) -> bool:
         """Whether the way back may need old texts."""
-        return bool(self.conversions or self.kept)
+        return bool(self.conversions or self.kept or self.derived)
 
     @property
     def kept(self) -> tuple[str, ...]:
         """Columns that leave and have no expression back: their values stay in the residue."""
-        return tuple(name for name in self.leaving if name not in self.backs)
+        return tuple(name for name in self.leaving if name not in self.backs and name not in self.derived)
 
     def leave(self, name: str, *, replaced: bool = False) -> None:
         """Take an old column out of the new table; `replaced`: another of the same name takes its place."""
@@ -186,6 +210,11 @@ class Draft:
         for name in self.kept:
             pieces.append(f"jsonb_build_object({literal(name)}, {col(name)}::text)")
             needed.append("true" if self._fallback(name) else f"{col(name)} IS NOT NULL")
+        for name, derived in self.derived.items():
+            lost = f"({derived.then})::text IS DISTINCT FROM {col(name)}::text"
+            both = f"{literal(name)}, {col(name)}::text, {literal(_seen(name))}, ({derived.then})::text"
+            pieces.append(f"CASE WHEN {lost} THEN jsonb_build_object({both}) ELSE '{{}}' END")
+            needed.append(f"({lost})")
         items = ",\n  ".join([*keys, f"({' || '.join(pieces)}) AS {self.residue_name}"])
         return f"SELECT {items}\nFROM {source}\nWHERE {' OR '.join(needed)}"
 
@@ -222,6 +251,11 @@ class Draft:
             if name not in self.key:
                 still += f" AND {conversion.rule.forward(text, type_)} IS NOT DISTINCT FROM {col(name)}"
             return f"CASE WHEN {still} THEN {text} ELSE {self._usual(conversion, drafts)} END"
+        if name in self.derived:
+            now, old = self.derived[name].now, f"r.{self.residue_name}"
+            same = f"({now})::text IS NOT DISTINCT FROM {old}->>{literal(_seen(name))}"
+            text = cast(f"({old}->>{literal(name)})", type_)
+            return f"CASE WHEN {old} ? {literal(name)} AND {same} THEN {text} ELSE {now} END"
         if name in self.leaving:
             text = cast(f"(r.{self.residue_name}->>{literal(name)})", type_)
             default = self._fallback(name)
@@ -289,6 +323,11 @@ class Draft:
                 value = self.conversions[name].rule.forward(value, old.type)
             conditions.append(f"{col(name)} = {value}")
         return " AND ".join(conditions)
+
+
+def _seen(name: str) -> str:
+    """Under which key the residue notes what a column that left was derived as, to tell later edits from it."""
+    return f"{name} as derived"
 
 
 def cast(expr: str, type_: str) -> str:

@@ -158,6 +158,14 @@ def check_mapping(text: str) -> tuple[Reference, ...]:
     return tuple(_references(reader, sql))
 
 
+def check_aggregate(text: str) -> None:
+    """Check an aggregate expression over the rows of one unit."""
+    reader = survey(_expression(text)[0])
+    if reader.sublinks or reader.tables:
+        raise InvalidSql("it has a subquery, which would refer to other rows")
+    _check_calls(reader)
+
+
 def _check_calls(reader: _Reader) -> None:
     if reader.clock:
         raise InvalidSql("the time and the user of the session differ each time; a mapping must always give the same")

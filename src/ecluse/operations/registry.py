@@ -9,13 +9,17 @@ from ecluse.operations.archive_table import ArchiveTable
 from ecluse.operations.base import Operation
 from ecluse.operations.convert_column import ConvertColumn
 from ecluse.operations.define import Define
+from ecluse.operations.merge_rows import MergeRows
 from ecluse.operations.reshape_table import ReshapeTable
+from ecluse.operations.split_table import SplitTable
 from ecluse.operations.sql import Sql
 
 OPERATIONS: dict[str, type[Operation]] = {
     operation.kind_of(): operation
     for operation in (
         ConvertColumn,
+        SplitTable,
+        MergeRows,
         ReshapeTable,
         AddColumns,
         Define,

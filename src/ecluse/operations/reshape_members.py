@@ -46,9 +46,10 @@ class OldSpec(MemberSpec):
     reject: tuple[RejectSpec, ...] = Field(default=(), description="Rows that go to quarantine.")
 
 
-class NewSpec(MemberSpec):
-    """A table of the new shape: everything that `CREATE TABLE` and its companions would say."""
+class TableSpec(Settings):
+    """The definition of a new table: everything that `CREATE TABLE` and its companions would say."""
 
+    table: str = Field(description="The table, `schema.name`.")
     columns: dict[str, str] = Field(min_length=1, description="Name and definition, as in CREATE TABLE.")
     constraints: dict[str, str] = Field(default={}, description="Name and definition: primary key (id).")
     indexes: dict[str, str] = Field(default={}, description="Name and what follows ON table; may begin with unique.")
@@ -58,10 +59,17 @@ class NewSpec(MemberSpec):
     rls: bool | None = Field(default=None, description="Row level security.")
     policies: dict[str, str] | None = Field(default=None, description="Name and what follows ON table.")
     carry_triggers: tuple[str, ...] = Field(default=(), description="Triggers of the replaced table to keep.")
+
+
+class NewSpec(TableSpec, MemberSpec):
+    """A table of the new shape."""
+
     role: str = Field(default="", pattern="^(replaces|new|aside|)$", description="aside: the engine's own table.")
 
 
-def new_table(work: Work, operation: Operation, spec: NewSpec, anchor: Table, *path: str | int) -> Table:
+def new_table(
+    work: Work, operation: Operation, spec: TableSpec, anchor: Table, *path: str | int, aside: bool = False
+) -> Table:
     """The table that a spec describes. `anchor` is the old anchor, whose owner and grants a new table gets."""
     name = work.name(operation, spec.table, *path, "table")
     base = work.catalog.tables.get(name)
@@ -75,13 +83,13 @@ def new_table(work: Work, operation: Operation, spec: NewSpec, anchor: Table, *p
         indexes=_indexes(work, operation, spec, *path),
         comment=spec.comment,
     )
-    if spec.role == "aside":
+    if aside:
         return bare
     return _with_surroundings(work, operation, spec, bare, base, model, *path)
 
 
 def _with_surroundings(
-    work: Work, operation: Operation, spec: NewSpec, bare: Table, base: Table | None, model: Table, *path: str | int
+    work: Work, operation: Operation, spec: TableSpec, bare: Table, base: Table | None, model: Table, *path: str | int
 ) -> Table:
     names = {column.name for column in bare.columns}
     policies = _policies(work, operation, spec, *path)
@@ -134,7 +142,7 @@ def _published(work: Work, base: Table, names: set[str]) -> tuple[Published, ...
     return tuple(p for p in base.published if p not in lost)
 
 
-def _check_rls(work: Work, table: Table, model: Table, spec: NewSpec) -> None:
+def _check_rls(work: Work, table: Table, model: Table, spec: TableSpec) -> None:
     if not model.rls or spec.policies or spec.rls is not None:
         return
     work.hazard(
@@ -147,7 +155,7 @@ def _check_rls(work: Work, table: Table, model: Table, spec: NewSpec) -> None:
     )
 
 
-def _columns(work: Work, operation: Operation, spec: NewSpec, *path: str | int) -> tuple[Column, ...]:
+def _columns(work: Work, operation: Operation, spec: TableSpec, *path: str | int) -> tuple[Column, ...]:
     columns = []
     for name, definition in spec.columns.items():
         with work.sql_of(operation, *path, "columns", name):
@@ -159,7 +167,7 @@ def _columns(work: Work, operation: Operation, spec: NewSpec, *path: str | int) 
     return tuple(columns)
 
 
-def _constraints(work: Work, operation: Operation, spec: NewSpec, *path: str | int) -> tuple[Constraint, ...]:
+def _constraints(work: Work, operation: Operation, spec: TableSpec, *path: str | int) -> tuple[Constraint, ...]:
     constraints = []
     for name, definition in spec.constraints.items():
         with work.sql_of(operation, *path, "constraints", name):
@@ -169,7 +177,7 @@ def _constraints(work: Work, operation: Operation, spec: NewSpec, *path: str | i
     return tuple(constraints)
 
 
-def _indexes(work: Work, operation: Operation, spec: NewSpec, *path: str | int) -> tuple[Index, ...]:
+def _indexes(work: Work, operation: Operation, spec: TableSpec, *path: str | int) -> tuple[Index, ...]:
     indexes = []
     for name, definition in spec.indexes.items():
         with work.sql_of(operation, *path, "indexes", name):
@@ -179,7 +187,7 @@ def _indexes(work: Work, operation: Operation, spec: NewSpec, *path: str | int) 
     return tuple(indexes)
 
 
-def _policies(work: Work, operation: Operation, spec: NewSpec, *path: str | int) -> tuple[Policy, ...] | None:
+def _policies(work: Work, operation: Operation, spec: TableSpec, *path: str | int) -> tuple[Policy, ...] | None:
     if spec.policies is None:
         return None
     policies = []
@@ -189,7 +197,7 @@ def _policies(work: Work, operation: Operation, spec: NewSpec, *path: str | int)
     return tuple(policies)
 
 
-def _known(work: Work, operation: Operation, spec: NewSpec, columns: tuple[str, ...], *path: str | int) -> None:
+def _known(work: Work, operation: Operation, spec: TableSpec, columns: tuple[str, ...], *path: str | int) -> None:
     for column in columns:
         if column not in spec.columns:
             raise work.wrong(operation, f"'{path[-1]}' names '{column}', which 'columns' does not have", *path)

@@ -76,7 +76,10 @@ class ReshapeTable(Operation):
             reshape_columns.compile_columns(self, work, self.table, self.columns, self.drop_columns)
             return
         olds = [work.table(self, spec.table, "old", n, "table") for n, spec in enumerate(self.old)]
-        news = [new_table(work, self, spec, olds[0], "new", n) for n, spec in enumerate(self.new)]
+        news = [
+            new_table(work, self, spec, olds[0], "new", n, aside=spec.role == "aside")
+            for n, spec in enumerate(self.new)
+        ]
         for position, spec in enumerate(self.input):
             work.changes.append(self._input(work, spec, position))
         aliases = {

@@ -13,10 +13,12 @@ from ecluse.planning.ddl_objects import (
     publication_add,
     publication_drop,
     sequence_extras,
+    statistics_moves,
     trigger_sql,
     view_sql,
 )
 from ecluse.planning.ddl_table import (
+    add_column,
     bound_objects,
     constraint_sql,
     create_table,
@@ -26,8 +28,10 @@ from ecluse.planning.ddl_table import (
     table_extras,
     table_settings,
 )
+from ecluse.planning.ddl_text import restored_states
 
 __all__ = [
+    "add_column",
     "bound_objects",
     "constraint_sql",
     "create_table",
@@ -38,7 +42,9 @@ __all__ = [
     "plain_indexes",
     "publication_add",
     "publication_drop",
+    "restored_states",
     "sequence_extras",
+    "statistics_moves",
     "table_extras",
     "table_settings",
     "trigger_sql",

@@ -85,6 +85,11 @@ def statistics_sql(statistics: Iterable[tuple[Name, str]], table: Name, schema: 
     ]
 
 
+def statistics_moves(statistics: Iterable[tuple[Name, str]], schema: str, to_schema: str) -> list[str]:
+    """Extended statistics from one schema to another: ALTER TABLE ... SET SCHEMA leaves them where they are."""
+    return [f"ALTER STATISTICS {name.within(schema).sql} SET SCHEMA {ident(to_schema)}" for name, _ in statistics]
+
+
 def rules_sql(rules: Iterable[tuple[str, str]], table: Name, target: Name) -> list[str]:
     """Rules of `table`, made on `target`."""
     return [retarget(text.rstrip().removesuffix(";"), "TO", table, target) for _, text in rules]

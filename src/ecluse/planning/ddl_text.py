@@ -45,5 +45,10 @@ def comment(target: str, text: str | None) -> list[str]:
 
 def states(table: Name, what: str, each: Iterable[tuple[str, str]]) -> list[str]:
     """ALTER TABLE for triggers or rules that are not simply enabled; a state is pg_trigger.tgenabled."""
-    verbs = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
-    return [f"ALTER TABLE {table.sql} {verbs[state]} {what} {ident(name)}" for name, state in each if state in verbs]
+    return restored_states(table, what, [(name, state) for name, state in each if state != "O"])
+
+
+def restored_states(table: Name, what: str, each: Iterable[tuple[str, str]]) -> list[str]:
+    """The same for all of them, after something (DISABLE TRIGGER USER) has changed their states."""
+    verbs = {"O": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
+    return [f"ALTER TABLE {table.sql} {verbs[state]} {what} {ident(name)}" for name, state in each]

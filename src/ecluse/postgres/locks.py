@@ -63,11 +63,11 @@ class ReplicaLag:
 _SESSION_COLUMNS = """
     coalesce(a.usename::text, ''), coalesce(a.application_name, ''),
     coalesce('from ' || pg_catalog.host(a.client_addr), ''), coalesce(a.state, ''),
-    coalesce(pg_catalog.upper(pg_catalog.substring(a.query from '^\\s*([A-Za-z]+)')), '')
+    coalesce(pg_catalog.upper(pg_catalog.substring(a.query, '^\\s*([A-Za-z]+)')), '')
 """
 _BLOCKERS = f"""
     SELECT b.pid, {_SESSION_COLUMNS}, a.xact_start
-    FROM (SELECT DISTINCT pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids(%s)) AS u(pid)) AS b
+    FROM (SELECT DISTINCT pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids(%s::int4)) AS u(pid)) AS b
     LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.pid
     ORDER BY a.xact_start NULLS LAST, b.pid
 """
@@ -81,7 +81,8 @@ _RUN_LOCK_HOLDERS = f"""
 """
 _WAITERS = """
     SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity
-    WHERE wait_event_type = 'Lock' AND pid <> ALL (%(pids)s::integer[]) AND pg_catalog.pg_blocking_pids(pid) && %(pids)s::integer[]
+    WHERE wait_event_type = 'Lock' AND pid <> ALL (%(pids)s::int4[])
+      AND pg_catalog.pg_blocking_pids(pid) && %(pids)s::int4[]
 """
 _LAG = """
     SELECT pg_catalog.count(*),
@@ -239,7 +240,10 @@ class _Lookout:
         if self._done.wait(_LOOK_AFTER):
             return
         # Without a free connection we are blind, and that must not stop the run.
-        with contextlib.suppress(psycopg.Error), psycopg.connect(**self._parameters, autocommit=True) as session:
+        with (
+            contextlib.suppress(psycopg.OperationalError),
+            psycopg.connect(**self._parameters, autocommit=True) as session,
+        ):
             while True:
                 self.seen = blockers_of(session, self._pid) or self.seen
                 if self._done.wait(_LOOK_EVERY):
