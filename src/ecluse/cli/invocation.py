@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ecluse.cli.render.json import document
+from ecluse.cli.render.json import document, line, plain
 
 Lines = Callable[[Any], Iterable[str]]
 
@@ -48,8 +48,15 @@ class Invocation:
         if self.json:
             click.echo(document(value))
             return
-        for line in lines(value):
-            click.echo(line, color=self.color)
+        for text in lines(plain(value)):
+            click.echo(text, color=self.color)
+
+    def conclude(self, value: dict[str, Any], lines: Lines) -> None:
+        """Print what a run came to: with --json it is the last event of the stream."""
+        if self.json:
+            click.echo(line({"event": "result", **value}))
+        else:
+            self.show(value, lines)
 
     def say(self, text: str) -> None:
         """Tell something that is not data."""

@@ -12,15 +12,17 @@ from ecluse.engine import build, copy, prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.finish import drop_statements
 from ecluse.model.catalog import Table
-from ecluse.model.flow import Flow, Member, Side
+from ecluse.model.flow import Flow, Side
 from ecluse.model.names import Name, ident
 from ecluse.model.plan import Plan, SqlChange, Step
-from ecluse.planning import flow_sql, switch_sql
+from ecluse.planning import ddl_objects, flow_sql, switch_sql
+from ecluse.planning.elsewhere import prebuilt
 from ecluse.proof.pairs import Scope, pairs
 
 # Bytes a second on two ordinary cores: read, mapped and written; sorted into an index; hashed.
 _COPY, _INDEX, _HASH = 60e6, 150e6, 200e6
 _SOME_PAGES = 256
+_NO_LOCK = "none on your tables"
 _HASHED = "-- the rows of these queries, two by two: each row's record_send() is hashed twice, counted and summed"
 _REPEATABLE = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 
@@ -60,6 +62,11 @@ def _octets(flow: Flow) -> float:
     return sum(m.table.pages for m in flow.old.members) * 8192.0
 
 
+def _seen(flow: Flow) -> list[Name]:
+    """The new tables, without those that only the engine uses."""
+    return [m.table.name for m in flow.new.members if m.role != "aside"]
+
+
 def _named(tables: Iterable[Name]) -> str:
     return ", ".join(str(name) for name in tables)
 
@@ -69,11 +76,11 @@ def _named(tables: Iterable[Name]) -> str:
 
 def _expand(run: Run) -> Iterator[Step]:
     plan = run.plan
-    new = [m.table.name for f in plan.flows for m in f.new.members]
+    new = [name for f in plan.flows for name in _seen(f)]
     schemas = (f"DROP SCHEMA {ident(s)} CASCADE" for s in (plan.next_schema, plan.kept_schema))
     logs = (s for f in plan.flows for m in f.old.members for s in flow_sql.drop_log(run.id, m))
     title = f"create {_named(new)} empty in {plan.next_schema}" if new else f"create schema {plan.kept_schema}"
-    yield Step("expand", title, prepare.prepare_statements(run), "none on your tables", _script([*logs, *schemas]))
+    yield Step("expand", title, prepare.prepare_statements(run), _NO_LOCK, _script([*logs, *schemas]))
     for script in plan.scripts:
         if script.phase == "before":
             yield _own(script, "expand")
@@ -119,8 +126,7 @@ def _copy(run: Run) -> Iterator[Step]:
             )
         yield Step(
             "copy",
-            f"copy {_named(m.table.name for m in flow.old.members)} into "
-            f"{_named(m.table.name for m in flow.new.members)}, by ranges of pages",
+            f"copy {_named(m.table.name for m in flow.old.members)} into {_named(_seen(flow))}, by ranges of pages",
             tuple(copy.chunk_statements(run, flow, 0, _SOME_PAGES)),
             f"ACCESS SHARE on {_named(m.table.name for m in flow.old.members)}",
             rows=_total(m.table for m in flow.old.members),
@@ -150,27 +156,33 @@ def _index(run: Run) -> Iterator[Step]:
             for m in flow.old.members
         ]
         title = f"delete from the new tables what was written in {flow.old.anchor.table.name} meanwhile"
-        yield Step("index", title, (*units, flow_sql.clear_units(flow.new, run.building)), "none on your tables")
-        for member in flow.new.members:
-            yield _member_indexes(run, flow, member)
+        yield Step("index", title, (*units, flow_sql.clear_units(flow.new, run.building)), _NO_LOCK)
+        yield _indexes(run, flow)
+    yield from _views(run)
     logs = [s for m in switch_sql.visible(run.plan) for s in flow_sql.create_log(run.id, m)]
     if logs:
         undo = _script(s for m in switch_sql.visible(run.plan) for s in flow_sql.drop_log(run.id, m))
-        yield Step("index", "create the logs of the way back", tuple(logs), "none on your tables", undo)
+        yield Step("index", "create the logs of the way back", tuple(logs), _NO_LOCK, undo)
 
 
-def _member_indexes(run: Run, flow: Flow, member: Member) -> Step:
-    first, after = build.member_tasks(run, flow, member)
-    name = member.table.name
-    indexes = len(first)
+def _indexes(run: Run, flow: Flow) -> Step:
+    tasks = [build.member_tasks(run, flow, member) for member in flow.new.members]
+    number = sum(len(first) for first, _ in tasks)
     return Step(
         "index",
-        f"build {indexes} indexes, constraints, rights and statistics of {name}",
-        (*first, *after),
-        "none on your tables",
+        f"build indexes ({number}), constraints, rights and statistics of {_named(_seen(flow))}",
+        (*(sql for first, _ in tasks for sql in first), *(sql for _, after in tasks for sql in after)),
+        _NO_LOCK,
         rows=_total(m.table for m in flow.old.members),
-        seconds=indexes * _octets(flow) / _INDEX / 4,
+        seconds=number * _octets(flow) / _INDEX / 4,
     )
+
+
+def _views(run: Run) -> Iterator[Step]:
+    for view in run.plan.views:
+        if view.name in run.plan.prebuilt:
+            sql = ddl_objects.view_sql(prebuilt(run.plan, view), run.plan.default_grantees)
+            yield Step("index", f"build materialised view {view.name} beside", tuple(sql), _NO_LOCK)
 
 
 def _drain_sql(run: Run, flow: Flow, target: Side, source: Side, at: flow_sql.Places) -> list[str]:
@@ -249,7 +261,7 @@ def _after(run: Run) -> Iterator[Step]:
     if keys:
         tables = sorted({k.table for k in (*plan.foreign_keys, *plan.outside_keys)})
         lock = f"SHARE UPDATE EXCLUSIVE on {_named(tables)}: reads and writes go on"
-        yield Step("after", f"validate {len(keys)} foreign keys", keys, lock)
+        yield Step("after", f"validate foreign keys ({len(keys)})", keys, lock)
     for script in plan.scripts:
         if script.phase == "after":
             yield _own(script, "after")

@@ -125,7 +125,7 @@ class RunLock:
     def check(self) -> None:
         """Raise ConnectionLost if the lock went with its connection; for a long run to ask now and then."""
         try:
-            held = any(blocker.pid == self.pid for blocker in _holders(self._session))
+            held = any(blocker.pid == self.pid for blocker in run_lock_holders(self._session))
         except psycopg.Error as error:
             raise translate(error) from None
         if not held:
@@ -141,7 +141,7 @@ def hold_run_lock(database: Database, what: str) -> Iterator[RunLock]:
     with contextlib.closing(open_session(database, role=what)) as session:
         try:
             taken = _try_run_lock(session)
-            holders = () if taken else _holders(session)
+            holders = () if taken else run_lock_holders(session)
             if not taken and not holders:
                 taken = _try_run_lock(session)  # its holder left between our two looks
         except psycopg.Error as error:
@@ -161,7 +161,8 @@ def _try_run_lock(session: Session) -> bool:
     return bool(_one(session, "SELECT pg_catalog.pg_try_advisory_lock(%(key)s)", {"key": _RUN_KEY})[0])
 
 
-def _holders(session: Session) -> tuple[Blocker, ...]:
+def run_lock_holders(session: Session) -> tuple[Blocker, ...]:
+    """Who has a run on the database of this session at work."""
     return tuple(Blocker(*row) for row in session.execute(_RUN_LOCK_HOLDERS, [_RUN_KEY]))
 
 
