@@ -12,7 +12,8 @@ from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import Name, ident
 from ecluse.model.report import Event
-from ecluse.planning import ddl_table, flow_sql
+from ecluse.planning import ddl_objects, ddl_table, flow_sql
+from ecluse.planning.elsewhere import prebuilt
 
 _BUILD_MEMORY = "SET maintenance_work_mem = '128MB'"
 
@@ -75,12 +76,12 @@ def index_tasks(run: Run, member: Member) -> tuple[list[str], list[str]]:
     table, target = member.table, member.table.name.within(run.plan.next_schema)
     first, after = [], []
     behind = {i.constraint: i for i in table.indexes if i.constraint}
-    for constraint in table.constraints:
+    for constraint in ddl_table.later_constraints(table):
         if constraint.kind in "pu" and constraint.name in behind:
             index = behind[constraint.name]
             first.append(f"CREATE UNIQUE INDEX {ident(index.name)} ON {target.sql} {index.tail}")
             after.append(_using_index(target, constraint, index.name))
-        elif constraint.kind in "pucx":
+        elif constraint.kind != "f":
             after.append(ddl_table.constraint_sql(target, constraint))
     first += [ddl_table.index_sql(target, i) for i in table.indexes if not i.constraint]
     return first, after
@@ -127,6 +128,24 @@ def _reverse_logs(run: Run, conn: Connection) -> None:
             if member.role != "aside":
                 for statement in flow_sql.create_log(run.id, member):
                     conn.execute(statement)
+
+
+def fill_views(run: Run, conn: Connection) -> None:
+    """Build the materialised views beside, or refresh those that are built. Locks nothing of the application's."""
+    done = journal.steps_done(conn, run.id)
+    for view in run.plan.views:
+        if view.name not in run.plan.prebuilt:
+            continue
+        name = f"matview {view.name}"
+        beside = prebuilt(run.plan, view)
+        if name in done:
+            conn.execute(f"REFRESH MATERIALIZED VIEW {beside.name.sql}")
+            continue
+        with conn.transaction():
+            for statement in ddl_objects.view_sql(beside, run.plan.default_grantees):
+                conn.execute(statement)
+            journal.record_step(conn, run.id, name)
+        run.journaled(name)
 
 
 def _in_parallel(run: Run, tasks: list[tuple[str, str]]) -> None:

@@ -76,6 +76,8 @@ class Engine:
             seconds = 0.0
             if record.status == "ready":
                 try:
+                    drain.drain(run, conn, drain.FORWARD, run.building)
+                    build.fill_views(run, conn)
                     seconds = switch.switch(run, conn)
                 except Restart as why:
                     self._restart(run, conn, why)
@@ -155,6 +157,7 @@ class Engine:
             build.index(run, conn)
         elif stage == "drain":
             drain.drain(run, conn, drain.FORWARD, run.building)
+            build.fill_views(run, conn)
             with conn.transaction():
                 journal.advance(conn, run.id, stage="verify")
             run.journaled("drained")

@@ -11,6 +11,7 @@ from ecluse.engine import drain, journal, prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import LockNotTaken, ProofFailed
 from ecluse.model.names import Name, literal
+from ecluse.model.plan import Plan
 from ecluse.model.report import Event, Probe
 from ecluse.planning import flow_sql, switch_sql
 from ecluse.postgres.locks import with_lock_retries
@@ -97,6 +98,7 @@ def _switch(run: Run, conn: Connection, budget: float) -> None:
         raise OverBudget(time.monotonic() - began)
     execute_all(conn, list(switch_sql.leave(plan, run.id)))
     execute_all(conn, list(switch_sql.arrive(plan)))
+    _same_views(conn, plan)
     for table, column in switch_sql.identity_columns(plan):
         carry_identity(conn, table.within(plan.kept_schema), table, column)
     for script in [d.up for d in plan.defines] + [s.up for s in plan.scripts if s.phase == "switch"]:
@@ -104,6 +106,19 @@ def _switch(run: Run, conn: Connection, budget: float) -> None:
     for member in switch_sql.visible(plan):
         execute_all(conn, list(flow_sql.create_capture(run.id, member, member.table.name)))
     journal.advance(conn, run.id, status="switched", stage="switched")
+
+
+def _same_views(conn: Connection, plan: Plan) -> None:
+    """A view that was built beside, from a rewritten text, must now read exactly as the old one did."""
+    for view in plan.views:
+        if view.name in plan.prebuilt:
+            row = conn.execute(f"SELECT pg_get_viewdef({literal(view.name.sql)}::regclass)").fetchone()
+            if row is None or row[0].rstrip().rstrip(";") != view.definition.rstrip():
+                raise ProofFailed(
+                    f"materialized view {view.name} would not be what it was",
+                    hint=f'drop it in the migration (drop = ["{view.name}"]) and define it anew',
+                    state="nothing was switched",
+                )
 
 
 def carry_identity(conn: Connection, source: Name, target: Name, column: str) -> None:

@@ -9,23 +9,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-import pglast
 import psycopg
-from pglast import ast
-from pglast.stream import RawStream
-from pglast.visitors import Visitor
 
 from ecluse.engine.build import index_tasks
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import MappingError
 from ecluse.model.catalog import View
 from ecluse.model.flow import Flow, Member, Side, fill
-from ecluse.model.names import Name, ident
+from ecluse.model.names import ident
 from ecluse.model.plan import Hazard, Plan
 from ecluse.planning import ddl_objects, ddl_table, flow_sql, switch_sql
+from ecluse.planning.elsewhere import elsewhere
 from ecluse.postgres.failures import translate
-
-_SCHEMA = "ecluse_next_"
 
 
 def trial(conn: Connection, plan: Plan) -> list[Hazard]:
@@ -141,26 +136,6 @@ def _unit(side: Side, at: flow_sql.Places) -> str:
 
 
 # --- views ------------------------------------------------------------------------------------------
-
-
-class _Elsewhere(Visitor):  # type: ignore[misc]
-    """Puts the names of some tables into another schema, in a parsed statement."""
-
-    def __init__(self, names: set[Name], schema: str) -> None:
-        super().__init__()
-        self._names = names
-        self._schema = schema
-
-    def visit_RangeVar(self, _: object, node: ast.RangeVar) -> None:
-        if Name(node.schemaname or "public", str(node.relname)) in self._names:
-            node.schemaname = self._schema
-
-
-def elsewhere(text: str, names: set[Name], schema: str) -> str:
-    """The statement with those tables taken from another schema."""
-    parsed = pglast.parse_sql(text)
-    _Elsewhere(names, schema)(parsed)
-    return str(RawStream()(parsed[0]))
 
 
 def _view(plan: Plan, view: View, attempt: _Attempts) -> None:

@@ -151,6 +151,8 @@ class Plan:
     census: tuple[Census, ...] = ()
     dependents: tuple[Dependent, ...] = ()
     default_grantees: tuple[str, ...] = ()
+    prebuilt: tuple[Name, ...] = ()  # materialised views that are built in the next schema and moved
+    late_functions: tuple[int, ...] = ()  # oids of carried functions that read a carried view
     format: int = 1
 
     @property

@@ -42,6 +42,7 @@ class _Inventory:
     carried_views: list[View] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
     dropped_functions: list[Function] = field(default_factory=list)
+    late_functions: list[int] = field(default_factory=list)
 
     def refuse(self, id_: str, thing: object, message: str, hint: str = "") -> None:
         self.hazards.append(Hazard(id_, "refuse", str(thing), message, hint))
@@ -71,9 +72,11 @@ def assemble(
     _views(inventory)
     _functions(inventory)
     _others(inventory)
-    keys = _foreign_keys(inventory, flows, archives)
+    keys = _foreign_keys(inventory)
     outside = _outside_keys(inventory)
-    moved = _moved(inventory, flows, archives, defines)
+    moved = _moved(inventory, defines)
+    away = {m.signature for m in moved}
+    _callers(inventory, (f for f in catalog.functions if f.signature in away))
     hazards = [
         *inventory.hazards,
         *table_hazards(
@@ -104,6 +107,8 @@ def assemble(
         hazards=tuple(hazards),
         dependents=tuple(d for d in catalog.dependents if d.table in old),
         default_grantees=catalog.default_grantees,
+        prebuilt=_prebuilt(inventory),
+        late_functions=tuple(inventory.late_functions),
     )
 
 
@@ -153,21 +158,24 @@ def _upon_first(names: list[Name], standing: Mapping[Name, list[Dependent]]) -> 
 def _fits(inv: _Inventory, view: View, edges: list[Dependent]) -> bool:
     """Whether the view's text can be run again on the new tables; refuses by name where it cannot."""
     for edge in edges:
-        if edge.table in inv.given_up and edge.table in inv.catalog.views:
-            _refuse_view(inv, view, f"stands on {edge.table}, which the migration gives up")
-            return False
-        if edge.table not in inv.old:
-            continue
-        table = inv.new.get(edge.table)
-        if table is None:
-            _refuse_view(inv, view, f"stands on {edge.table}, which goes away")
-            return False
-        gone = [c for c in edge.columns if table.column(c) is None]
-        if gone:
-            _refuse_view(inv, view, f"reads {', '.join(gone)} of {edge.table}, which the new table has not")
+        if why := _lost(inv, edge):
+            _refuse_view(inv, view, why)
             return False
     inv.tell("dependent-carried", view.name, "is made again on the new tables, with its rights and comments")
     return True
+
+
+def _prebuilt(inv: _Inventory) -> tuple[Name, ...]:
+    """Materialised views that stand on tables only: they can be filled before the switch instead of in it."""
+    found = []
+    moved = {v.name for v in inv.moved_views}
+    for view in inv.carried_views:
+        upon = {d.table for d in inv.catalog.dependents if d.name == view.name}
+        if view.materialised and not (upon & moved) and not view.statistics:
+            found.append(view.name)
+        elif view.materialised:
+            inv.tell("matview-in-switch", view.name, "stands on another view, so it is filled inside the switch")
+    return tuple(found)
 
 
 def _refuse_view(inv: _Inventory, view: View, why: str) -> None:
@@ -186,30 +194,62 @@ def _refuse_view(inv: _Inventory, view: View, why: str) -> None:
 
 
 def _functions(inv: _Inventory) -> None:
+    """Functions that stand on an old table, its row type, or a view that is made anew."""
     by_oid = {f.oid: f for f in inv.catalog.functions}
-    edges = {d.oid: d for d in inv.catalog.dependents if d.kind == "function" and d.table in inv.old}
-    for oid, edge in sorted(edges.items()):
-        function = by_oid.get(oid)
-        if function is None or function.kind not in "fp":
-            inv.refuse(
-                "dependent-function", edge.object, f"{edge.object} stands on {edge.table}, and cannot be carried"
-            )
-            continue
-        if function.name in inv.given_up:
+    views = {v.name for v in inv.moved_views}
+    edges: dict[int, list[Dependent]] = {}
+    for edge in inv.catalog.dependents:
+        if edge.kind == "function" and (edge.table in inv.old or edge.table in views):
+            edges.setdefault(edge.oid, []).append(edge)
+    for oid, mine in sorted(edges.items()):
+        function, thing = by_oid.get(oid), mine[0].object
+        if function is not None and function.kind in "fp" and function.name in inv.given_up:
             inv.dropped_functions.append(function)
             continue
-        new = inv.new.get(edge.table)
-        gone = [c for c in edge.columns if new is None or new.column(c) is None]
-        if gone or new is None:
+        if function is None or function.kind not in "fp":
+            inv.refuse("dependent-function", thing, f"{thing} stands on {mine[0].table}, and cannot be carried")
+            continue
+        lost = [why for edge in mine if (why := _lost(inv, edge))]
+        if lost:
             inv.refuse(
                 "dependent-function",
-                edge.object,
-                f"{edge.object} reads {', '.join(gone) or 'the rows'} of {edge.table}, which the new shape has not",
+                thing,
+                f"{thing} {'; '.join(lost)}",
                 f'add to the migration: drop = ["{function.name}"], or define it anew',
             )
             continue
         inv.functions.append(function)
-        inv.tell("dependent-carried", edge.object, "is made again on the new tables")
+        if any(edge.table in views for edge in mine):
+            inv.late_functions.append(oid)
+        inv.tell("dependent-carried", thing, "is made again on the new tables")
+
+
+def _lost(inv: _Inventory, edge: Dependent) -> str:
+    """Why a dependent does not fit the new shape; empty where it does."""
+    if edge.table in inv.given_up:
+        return f"stands on {edge.table}, which the migration gives up"
+    if edge.table not in inv.old:
+        return ""
+    new = inv.new.get(edge.table)
+    if new is None:
+        return f"stands on {edge.table}, which goes away"
+    gone = [c for c in edge.columns if new.column(c) is None]
+    return f"reads {', '.join(gone)} of {edge.table}, which the new table has not" if gone else ""
+
+
+def _callers(inv: _Inventory, moved: Iterable[Function]) -> None:
+    """Refuse what would stay bound to a function that goes to the kept schema."""
+    names = {f.name for f in moved}
+    carried = {v.name for v in inv.moved_views} | {f.name for f in (*inv.functions, *inv.dropped_functions)}
+    for edge in inv.catalog.function_dependents:
+        if edge.table not in names or edge.name in carried or edge.owner in inv.old:
+            continue
+        inv.refuse(
+            "function-dependent",
+            edge.object,
+            f"{edge.object} calls {edge.table}, which is made anew, and would go on calling the old one",
+            "drop it before the migration and make it again afterwards, in `sql` operations with `up` and `down`",
+        )
 
 
 def _others(inv: _Inventory) -> None:
@@ -217,8 +257,10 @@ def _others(inv: _Inventory) -> None:
     for edge in inv.catalog.dependents:
         if edge.table not in inv.old or edge.kind in ("view", "matview", "function", "publication"):
             continue
-        if edge.kind == "constraint" or (edge.kind in _OWN and (edge.owner is None or edge.owner in inv.old)):
+        if edge.kind == "constraint":
             continue  # foreign keys of other tables are looked at by name
+        if edge.kind in _OWN and (edge.owner in (None, edge.table) or (edge.owner in inv.old and not _lost(inv, edge))):
+            continue
         inv.refuse(
             f"dependent-{edge.kind}",
             edge.object,
@@ -275,7 +317,7 @@ def _new_names_taken(inv: _Inventory) -> list[Hazard]:
 # --- foreign keys -----------------------------------------------------------------------------------
 
 
-def _foreign_keys(inv: _Inventory, flows: tuple[Flow, ...], archives: tuple[Table, ...]) -> tuple[ForeignKey, ...]:
+def _foreign_keys(inv: _Inventory) -> tuple[ForeignKey, ...]:
     keys: list[ForeignKey] = []
     seen: set[tuple[Name, str]] = set()
     for table in inv.new.values():
@@ -324,9 +366,7 @@ def _still_referable(inv: _Inventory, name: Name, key: Constraint) -> bool:
 # --- what moves -------------------------------------------------------------------------------------
 
 
-def _moved(
-    inv: _Inventory, flows: tuple[Flow, ...], archives: tuple[Table, ...], defines: tuple[Define, ...]
-) -> tuple[Moved, ...]:
+def _moved(inv: _Inventory, defines: tuple[Define, ...]) -> tuple[Moved, ...]:
     """Everything that leaves, in an order in which each thing leaves before what it stands on."""
     moved: dict[str, Moved] = {}
 
@@ -340,7 +380,7 @@ def _moved(
     for define in defines:
         for thing in define.objects:
             _existing(inv, thing, add)
-    for table in (*inv.old.values(),):
+    for table in inv.old.values():
         add("table", table.name.sql, table.name)
     return tuple(moved.values())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ecluse.model.catalog import Constraint, Table
+from ecluse.model.catalog import Constraint, Function, Table
 from ecluse.model.flow import Member
 from ecluse.model.names import Name, ident
 from ecluse.model.plan import ForeignKey, Moved, Plan
@@ -77,6 +77,8 @@ def leave(plan: Plan, run: int) -> Iterator[str]:
             # Rollback rebuilds rows here; the application's own triggers must not change them on the way.
             yield f"ALTER TABLE {member.table.name.sql} DISABLE TRIGGER USER"
     yield from (move(m, plan.kept_schema) for m in plan.moved)
+    for table in old_tables(plan):
+        yield from ddl_objects.statistics_moves(table.statistics, table.name.schema, plan.kept_schema)
 
 
 def arrive(plan: Plan) -> Iterator[str]:
@@ -84,6 +86,7 @@ def arrive(plan: Plan) -> Iterator[str]:
     for member in visible(plan):
         at = member.table.name.within(plan.next_schema)
         yield f"ALTER TABLE {at.sql} SET SCHEMA {ident(member.table.name.schema)}"
+        yield from ddl_objects.statistics_moves(member.table.statistics, plan.next_schema, member.table.name.schema)
     for table in old_tables(plan):
         for column, sequence in free_sequences(plan, table):
             yield f"ALTER SEQUENCE {sequence.sql} OWNED BY {table.name.sql}.{ident(column)}"
@@ -92,10 +95,19 @@ def arrive(plan: Plan) -> Iterator[str]:
     yield from (add_key(k.table, k.now) for k in (*plan.foreign_keys, *plan.outside_keys) if k.now)
     for member in visible(plan):
         yield from ddl_table.bound_objects(member.table, member.table.name.schema)
-    for view in plan.views:
-        yield from ddl_objects.view_sql(view, plan.default_grantees)
-    for function in plan.functions:
+    # A view may call a function; a function that reads a view was put after it by the plan.
+    early = [f for f in plan.functions if f.oid not in plan.late_functions]
+    for function in early:
         yield from ddl_objects.function_sql(function, plan.default_grantees)
+    for view in plan.views:
+        if view.name in plan.prebuilt:
+            at = view.name.within(plan.next_schema)
+            yield f"ALTER MATERIALIZED VIEW {at.sql} SET SCHEMA {ident(view.name.schema)}"
+        else:
+            yield from ddl_objects.view_sql(view, plan.default_grantees)
+    for function in plan.functions:
+        if function.oid in plan.late_functions:
+            yield from ddl_objects.function_sql(function, plan.default_grantees)
     for member in visible(plan):
         for trigger in member.table.triggers:
             yield from ddl_objects.trigger_sql(trigger, member.table.name, member.table.name)
@@ -166,11 +178,11 @@ def withdraw(plan: Plan, run: int) -> Iterator[str]:
     for member in visible(plan):
         yield from flow_sql.drop_capture(run, member, member.table.name)
         yield from (ddl_objects.publication_drop(member.table.name, p) for p in member.table.published)
-    for function in reversed(plan.functions):
-        kind = "PROCEDURE" if function.kind == "p" else "FUNCTION"
-        yield f"DROP {kind} IF EXISTS {function.signature}"
+    late = [f for f in plan.functions if f.oid in plan.late_functions]
+    yield from (_drop_function(f) for f in reversed(late))
     for view in reversed(plan.views):
         yield f"DROP {'MATERIALIZED ' if view.materialised else ''}VIEW IF EXISTS {view.name.sql}"
+    yield from (_drop_function(f) for f in reversed(plan.functions) if f not in late)
     for key in (*plan.foreign_keys, *plan.outside_keys):
         if key.now is not None:
             yield f"ALTER TABLE {key.table.sql} DROP CONSTRAINT IF EXISTS {ident(key.now.name)}"
@@ -180,6 +192,11 @@ def withdraw(plan: Plan, run: int) -> Iterator[str]:
         yield from (f"ALTER SEQUENCE {s.sql} OWNED BY NONE" for _, s in free_sequences(plan, table))
     for member in visible(plan):
         yield f"ALTER TABLE {member.table.name.sql} SET SCHEMA {ident(plan.next_schema)}"
+        yield from ddl_objects.statistics_moves(member.table.statistics, member.table.name.schema, plan.next_schema)
+
+
+def _drop_function(function: Function) -> str:
+    return f"DROP {'PROCEDURE' if function.kind == 'p' else 'FUNCTION'} IF EXISTS {function.signature}"
 
 
 def come_back(plan: Plan) -> Iterator[str]:
@@ -188,12 +205,13 @@ def come_back(plan: Plan) -> Iterator[str]:
         there = moved.signature.replace(ident(moved.name.schema) + ".", ident(plan.kept_schema) + ".", 1)
         yield f"ALTER {moved.kind.upper()} {there} SET SCHEMA {ident(moved.name.schema)}"
     for table in old_tables(plan):
+        yield from ddl_objects.statistics_moves(table.statistics, plan.kept_schema, table.name.schema)
         for column, sequence in free_sequences(plan, table):
             yield f"ALTER SEQUENCE {sequence.sql} OWNED BY {table.name.sql}.{ident(column)}"
     for flow in plan.flows:
         for member in flow.old.members:
-            for trigger in member.table.triggers:
-                yield from ddl_text.states(member.table.name, "TRIGGER", [(trigger.name, trigger.enabled)])
+            triggers = [(t.name, t.enabled) for t in member.table.triggers]
+            yield from ddl_text.restored_states(member.table.name, "TRIGGER", triggers)
     for key in (*plan.foreign_keys, *plan.outside_keys):
         if key.before is not None:
             yield add_key(key.table, key.before)

@@ -1,0 +1,48 @@
+"""A view's text with some of its tables taken from another schema, by the parse tree and not by the text. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pglast
+from pglast import ast
+from pglast.stream import RawStream
+from pglast.visitors import Visitor
+
+from ecluse.model.catalog import View
+from ecluse.model.names import Name
+from ecluse.model.plan import Plan
+from ecluse.planning.switch_sql import visible
+
+
+class _Elsewhere(Visitor):
+    """Puts the names of some tables into another schema, in a parsed statement."""
+
+    def __init__(self, names: set[Name], schema: str) -> None:
+        super().__init__()
+        self._names = names
+        self._schema = schema
+
+    def visit_RangeVar(self, _: object, node: ast.RangeVar) -> None:
+        if Name(node.schemaname or "public", str(node.relname)) in self._names:
+            node.schemaname = self._schema
+
+
+def elsewhere(text: str, names: set[Name], schema: str) -> str:
+    """The statement with those tables taken from another schema."""
+    parsed = pglast.parse_sql(text)
+    _Elsewhere(names, schema)(parsed)
+    return str(RawStream()(parsed[0]))
+
+
+def prebuilt(plan: Plan, view: View) -> View:
+    """A materialised view as it is built before the switch: in the next schema, on the next tables.
+
+    The switch moves it into its place; what it reads is bound by then, so no text of it is read again.
+    """
+    names = {m.table.name for m in visible(plan)}
+    name = view.name.within(plan.next_schema)
+    statistics = tuple((n, text) for n, text in view.statistics)
+    return replace(
+        view, name=name, definition=elsewhere(view.definition, names, plan.next_schema), statistics=statistics
+    )
