@@ -98,14 +98,7 @@ def drain_here(run: Run, conn: Connection, direction: Direction, at: Places, lim
     flows = [flow for flow in run.plan.flows if _take(run, conn, direction, flow, limit)]
     for flow in flows:
         total += _collect(run, conn, direction, flow, at)
-        conn.execute(flow_sql.clear_units(direction.target(flow), at))
-        for statement in flow_sql.rebuild_units(direction.target(flow), direction.source(flow), at):
-            conn.execute(statement)
-        if direction.home:
-            _park(run, conn, flow, at)
-        else:
-            _quarantine(run, conn, flow, at)
-        _prove(run, conn, flow, at, direction)
+        rebuild(run, conn, flow, at, direction)
         for alias in direction.captured(flow):
             conn.execute(
                 f"DELETE FROM {flow_sql.log_name(run.id, flow.member(alias))} l USING {flow_sql.TAKEN} t "
@@ -113,6 +106,18 @@ def drain_here(run: Run, conn: Connection, direction: Direction, at: Places, lim
                 (alias,),
             )
     return total
+
+
+def rebuild(run: Run, conn: Connection, flow: Flow, at: Places, direction: Direction) -> None:
+    """Clear the units in hand on the target side, make them anew, set aside what does not fit, and prove the rest."""
+    conn.execute(flow_sql.clear_units(direction.target(flow), at))
+    for statement in flow_sql.rebuild_units(direction.target(flow), direction.source(flow), at):
+        conn.execute(statement)
+    if direction.home:
+        _park(run, conn, flow, at)
+    else:
+        _quarantine(run, conn, flow, at)
+    _prove(run, conn, flow, at, direction)
 
 
 def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: int | None) -> bool:

@@ -64,6 +64,15 @@ def _load_input(conn: Connection, table: InputTable) -> None:
             copy.write_row(row)
 
 
+def add_input(conn: Connection, table: InputTable) -> None:
+    """Add rows to an input table that is loaded already; those that are there stay as they are."""
+    columns = flow_sql.column_list(tuple(name for name, _ in table.columns))
+    places = ", ".join(["%s"] * len(table.columns))
+    with conn.cursor() as cursor:
+        statement = f"INSERT INTO {table.name.sql} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING"
+        cursor.executemany(statement, table.rows)
+
+
 def capture(run: Run, conn: Connection) -> None:
     """Create the triggers of all flows in one transaction, and note what they watch.
 

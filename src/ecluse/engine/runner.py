@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
-from ecluse.engine import build, copy, drain, journal, prepare, rollback, switch
+from ecluse.engine import build, copy, drain, journal, prepare, quarantine, rollback, switch
 from ecluse.engine import finish as finishing
 from ecluse.engine.context import Connection, Options, Restart, Run, Stop
 from ecluse.engine.journal import RunRecord
@@ -22,6 +22,7 @@ from ecluse.errors import (
     ValueRefused,
     WrongState,
 )
+from ecluse.model.flow import InputTable
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event, Verification
 from ecluse.postgres.connect import Database, open_session
@@ -53,6 +54,7 @@ class Engine:
             record = journal.unfinished(conn, plan.migration)
             if record is None:
                 self._refuse(plan)
+                self._clean_last(conn, plan.migration)
                 with conn.transaction():
                     journal.install(conn)
                     record = journal.open_run(conn, plan)
@@ -120,15 +122,32 @@ class Engine:
                 journal.record_proof(conn, record.id, "verify", result)
             return result
 
+    def retry(
+        self, migration: str, ids: Sequence[int] | None = None, inputs: Sequence[InputTable] = ()
+    ) -> quarantine.Retried:
+        """Try held rows again; rows of `inputs` (id maps read anew from their files) are added first."""
+        with self._alone("retry", migration) as conn:
+            record = self._record(conn, migration)
+            run = self._run(conn, record)
+            with conn.transaction():
+                for table in inputs:
+                    prepare.add_input(conn, table)
+            return quarantine.retry(run, conn, record.status, ids)
+
+    def discard(self, migration: str, ids: Sequence[int]) -> int:
+        """Give held rows up; returns how many. They stay in the account and in the archive."""
+        with self._alone("discard", migration) as conn:
+            return quarantine.discard(conn, self._record(conn, migration).id, ids)
+
     # --- the stages ---------------------------------------------------------------------------------
 
     def _build(self, run: Run, conn: Connection) -> None:
         while True:
             record = self._record(conn, run.plan.migration)
-            if record.status == "ready":
-                drain.drain(run, conn, drain.FORWARD, run.building)
-                return
             try:
+                if record.status == "ready":
+                    drain.drain(run, conn, drain.FORWARD, run.building)
+                    return
                 with run.step(record.stage):
                     self._stage(run, conn, record.stage)
             except Restart as why:
@@ -192,6 +211,12 @@ class Engine:
                 hint="find out who does it, then run `ecluse apply` again",
                 state="the old shape is in place; the new one has been dropped",
             )
+
+    def _clean_last(self, conn: Connection, migration: str) -> None:
+        """Finish the clean-up of a rollback that died after its commit: its schemas are in the way."""
+        last = next(iter(journal.runs(conn, migration)), None)
+        if last is not None and last.status == "rolled_back" and "cleaned" not in journal.steps_done(conn, last.id):
+            rollback.clean_up(self._run(conn, last), conn)
 
     # --- around -------------------------------------------------------------------------------------
 

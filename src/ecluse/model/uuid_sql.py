@@ -11,12 +11,12 @@ from ecluse.model.names import literal
 _DIGITS = "[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}"
 _ACCEPTED = rf"^({_DIGITS}|[{{]{_DIGITS}[}}])$"
 _BACKSLASH = "\\"
-_CANONICAL = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_SHAPE = "________-____-____-____-____________"
 
 
 def valid_uuid(expr: str) -> str:
     """Whether the text can be cast to uuid; NULL for NULL."""
-    return _matches(expr, _ACCEPTED)
+    return f"(case when {canonical(expr)} then true else {_matches(expr, _ACCEPTED)} end)"
 
 
 def to_uuid(expr: str) -> str:
@@ -25,8 +25,15 @@ def to_uuid(expr: str) -> str:
 
 
 def canonical(expr: str) -> str:
-    """Whether the text is exactly what uuid_out() would print: lower case with four dashes; NULL for NULL."""
-    return _matches(expr, _CANONICAL)
+    """Whether the text is exactly what uuid_out() would print: lower case with four dashes; NULL for NULL.
+
+    Asked of every row of a table, so it is not a regular expression: this takes about a third of its time.
+    """
+    shape = f"octet_length({expr}) = 36 and (({expr}) collate \"C\") like '{_SHAPE}'"
+    # The cast to bytea would stumble over a backslash.
+    plain = f"strpos({expr}, {literal(_BACKSLASH)}) = 0 and octet_length(replace({expr}, '-', '')) = 32"
+    digits = f"btrim(({expr})::bytea, '0123456789abcdef-'::bytea) = ''::bytea"
+    return f"(case when {shape} and {plain} then {digits} when ({expr}) is not null then false end)"
 
 
 def derived_uuid(namespace: str, expr: str) -> str:

@@ -197,7 +197,9 @@ def census(table: Table, column: Column, rule: Rule) -> CensusQuery:
     # Not the plain cast of `refuse`: a census counts bad values, it does not stumble over them.
     tolerant = replace(rule, invalid="quarantine") if rule.invalid == "refuse" else rule
     new = tolerant.forward(mine, column.type)
-    twins = f"count({new}) - count(DISTINCT {new})" if alone else "0::bigint"
+    # Only a value that is written unusually can become another's equal, so where there is none nothing is sorted.
+    again = f"(SELECT count({new}) - count(DISTINCT {new}) FROM ONLY {table.name.sql} m)"
+    twins = f"CASE WHEN count(*) FILTER (WHERE {odd}) = 0 THEN 0 ELSE {again} END" if alone else "0::bigint"
     sql = (
         f"SELECT count(*) AS rows, count(*) FILTER (WHERE {bad}) AS invalid, "
         f"count(*) FILTER (WHERE {odd}) AS unusual, {twins} AS collisions, "

@@ -49,7 +49,10 @@ class Rule:
         if self.using:
             there_and_back = self.backward(self.forward(expr, old_type), old_type)
             return f"({there_and_back})::text IS DISTINCT FROM {expr}::text"
-        return f"NOT {canonical(as_text(expr, old_type))}"
+        text = as_text(expr, old_type)
+        if self.invalid == "refuse":
+            return f'({text})::uuid::text <> ({text}) COLLATE "C"'
+        return f"NOT {canonical(text)}"
 
     def rejected(self, expr: str, old_type: str) -> str:
         """Whether a value cannot be carried; empty where the rule has no such notion."""

@@ -240,7 +240,10 @@ class _Lookout:
         if self._done.wait(_LOOK_AFTER):
             return
         # Without a free connection we are blind, and that must not stop the run.
-        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(**self._parameters, autocommit=True) as session:
+        with (
+            contextlib.suppress(psycopg.OperationalError),
+            psycopg.connect(**self._parameters, autocommit=True) as session,
+        ):
             while True:
                 self.seen = blockers_of(session, self._pid) or self.seen
                 if self._done.wait(_LOOK_EVERY):
