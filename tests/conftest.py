@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -83,6 +84,13 @@ def database(server: EmbeddedServer) -> Iterator[Database]:
 def second_database(server: EmbeddedServer) -> Iterator[Database]:
     """Another one beside it, for what goes from one database to another."""
     yield from _fresh(server)
+
+
+@pytest.fixture
+def fresh_database(server: EmbeddedServer) -> Iterator[Callable[[], Database]]:
+    """Gives as many more databases as a test wants, on the newest embedded server."""
+    with contextlib.ExitStack() as stack:
+        yield lambda: stack.enter_context(contextlib.contextmanager(_fresh)(server))
 
 
 @pytest.fixture(params=MAJORS, ids=lambda major: f"pg{major}")

@@ -40,26 +40,30 @@ class FlowBench:
         found = compiled(conn, operations)
         assert [h for h in found.hazards if h.level == "refuse"] == []
         bench = cls(conn, tuple(change for change in found.changes if isinstance(change, Flow)))
-        bench.run(f"CREATE SCHEMA {NEXT}")
-        members = [member for flow in bench.flows for member in flow.new.members]
+        bench.make()
+        return bench
+
+    def make(self) -> None:
+        """Build the new side of all flows in the next schema."""
+        self.run(f"CREATE SCHEMA {NEXT}")
+        members = [member for flow in self.flows for member in flow.new.members]
         for member in members:
-            bench.run(create_table(member.table, NEXT))
+            self.run(create_table(member.table, NEXT))
         for member in members:
             columns = ", ".join(ident(name) for name in member.columns)
             rows = ", ".join(f"q.{ident(name)}" for name in member.columns)
             name = member.table.name.within(NEXT)
-            bench.run(
+            self.run(
                 f"INSERT INTO {name.sql} ({columns}) OVERRIDING SYSTEM VALUE SELECT {rows} "
-                f"FROM ({bench.sql(member.select)}) q"
+                f"FROM ({self.sql(member.select)}) q"
             )
         for member in members:
             name = member.table.name.within(NEXT)
             for constraint in later_constraints(member.table):
                 if constraint.kind != "f":
-                    bench.run(constraint_sql(name, constraint))
+                    self.run(constraint_sql(name, constraint))
             for index in plain_indexes(member.table):
-                bench.run(index_sql(name, index))
-        return bench
+                self.run(index_sql(name, index))
 
     def run(self, sql: str) -> list[tuple[Any, ...]]:
         cursor = self.conn.execute(sql.encode())

@@ -43,7 +43,7 @@ drop_columns = ["question", "response", "stars", "source"]
     values = { role = "'user'", content = "question", n = "1" }
     [[operation.into.rows]]
     when = "response is not null"
-    values = { role = "'assistant'", content = "response", mood = "case stars when 1 then 'up' when -1 then 'down' end" }
+    values = {role = "'assistant'", content = "response", mood = "case stars when 1 then 'up' when -1 then 'down' end"}
     back = { stars = "case mood when 'up' then 1 when 'down' then -1 end" }
 """
 SESSIONS = """
@@ -62,7 +62,7 @@ table = "public.sessions"
 by = "session"
 distinct_on = ["person"]
 order_by = "at"
-keep = { title = "last", hits = "sum", tags = "(array_agg(m.tags))[1:0]" }
+keep = { title = "last", hits = "sum", tags = "coalesce(max(m.tags), '{none}')" }
 """
 
 
@@ -134,5 +134,5 @@ def test_a_merge_says_what_it_cannot(database: Database) -> None:
         assert [h.id for h in compiled(session, MERGE).hazards] == ["merged-is-referenced"]
         both = MERGE + '[[operation]]\nkind = "add_columns"\ntable = "sessions"\ncolumns = { y = "text" }\n'
         migration = parse_migration(f'name = "t"\n{both}', "t.toml", no_files)
-        with pytest.raises(MigrationFileError, match="line 4: another operation changes"):
+        with pytest.raises(MigrationFileError, match="line 5: another operation changes"):
             compile_migration(migration, read_catalog(session))

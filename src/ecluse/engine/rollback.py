@@ -20,6 +20,8 @@ def rollback(run: Run, conn: Connection, status: str) -> float:
     if status in ("building", "ready"):
         prepare.forget(run, conn)
         _scripts_before(run, conn)
+        with conn.transaction():
+            journal.record_step(conn, run.id, "cleaned")
         return 0.0
     if status != "switched":
         raise WrongState(f"a run that is '{status}' cannot be rolled back")

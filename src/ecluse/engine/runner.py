@@ -54,6 +54,7 @@ class Engine:
             record = journal.unfinished(conn, plan.migration)
             if record is None:
                 self._refuse(plan)
+                self._clean_last(conn, plan.migration)
                 with conn.transaction():
                     journal.install(conn)
                     record = journal.open_run(conn, plan)
@@ -143,10 +144,10 @@ class Engine:
     def _build(self, run: Run, conn: Connection) -> None:
         while True:
             record = self._record(conn, run.plan.migration)
-            if record.status == "ready":
-                drain.drain(run, conn, drain.FORWARD, run.building)
-                return
             try:
+                if record.status == "ready":
+                    drain.drain(run, conn, drain.FORWARD, run.building)
+                    return
                 with run.step(record.stage):
                     self._stage(run, conn, record.stage)
             except Restart as why:
@@ -210,6 +211,12 @@ class Engine:
                 hint="find out who does it, then run `ecluse apply` again",
                 state="the old shape is in place; the new one has been dropped",
             )
+
+    def _clean_last(self, conn: Connection, migration: str) -> None:
+        """Finish the clean-up of a rollback that died after its commit: its schemas are in the way."""
+        last = next(iter(journal.runs(conn, migration)), None)
+        if last is not None and last.status == "rolled_back" and "cleaned" not in journal.steps_done(conn, last.id):
+            rollback.clean_up(self._run(conn, last), conn)
 
     # --- around -------------------------------------------------------------------------------------
 

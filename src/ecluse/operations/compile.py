@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ecluse.errors import EcluseError, OurBug
+from ecluse.errors import EcluseError, MigrationFileError, NotInDatabase, OurBug
 from ecluse.model.catalog import Catalog
+from ecluse.model.flow import Flow
 from ecluse.model.migration import Migration
 from ecluse.model.names import Name
-from ecluse.model.plan import Change, Drop, Hazard
+from ecluse.model.plan import AddColumns, Archive, Change, Drop, Hazard
 from ecluse.operations.assemble import assemble
 from ecluse.operations.base import Operation
 from ecluse.operations.reshape_table import check_templates
-from ecluse.operations.work import CensusQuery, Work
+from ecluse.operations.work import CensusQuery, Work, nearest
 
 __all__ = ["CensusQuery", "Compiled", "compile_migration"]
 
@@ -44,9 +45,56 @@ def compile_migration(migration: Migration, catalog: Catalog) -> Compiled:
             errors.append(error)
     _raise(errors)
     check_templates(work)
-    flows = assemble(work)
-    drops = [Drop(Name.parse(text)) for text in migration.drop]
-    return Compiled((*flows, *work.changes, *drops), tuple(work.hazards), tuple(work.census))
+    drops = _drops(migration, catalog)
+    changes = (*assemble(work), *work.changes, *drops)
+    _check_alone(work, changes)
+    return Compiled(changes, tuple(work.hazards), tuple(work.census))
+
+
+def _drops(migration: Migration, catalog: Catalog) -> list[Drop]:
+    known = [*catalog.views, *(function.name for function in catalog.functions)]
+    place = f"{migration.source.file}, line {migration.source.line(('drop',))}"
+    drops = []
+    for text in migration.drop:
+        try:
+            name = Name.parse(text)
+        except ValueError:
+            raise MigrationFileError(f"{place}: '{text}' is not a name", hint='drop = ["public.some_view"]') from None
+        if name not in known:
+            hint = nearest(str(name), (str(other) for other in known))
+            raise NotInDatabase(f"{place}: there is no view or function '{name}'", hint=hint)
+        drops.append(Drop(name))
+    return drops
+
+
+def _check_alone(work: Work, changes: tuple[Change, ...]) -> None:
+    """One table has one fate: two flows that both replace it would each undo the other."""
+    fates: dict[Name, int] = {}
+    made: dict[Name, int] = {}
+    for change in changes:
+        match change:
+            case Flow():
+                tables = [member.table.name for member in change.old.members]
+                for member in change.new.members:
+                    made[member.table.name] = made.get(member.table.name, 0) + 1
+            case Archive() | AddColumns():
+                tables = [change.table]
+            case _:
+                continue
+        for name in tables:
+            fates[name] = fates.get(name, 0) + 1
+    for name, count in (*fates.items(), *made.items()):
+        if count > 1:
+            work.hazard(
+                "changed-twice",
+                "refuse",
+                name,
+                f"two operations that cannot be joined change or make '{name}'",
+                "say both in one reshape_table, or make two migrations",
+            )
+    for name in made:
+        if name in work.catalog.tables and name not in fates:
+            work.hazard("table-exists", "refuse", name, f"there is a table '{name}' already, and it is no part of this")
 
 
 def _raise(errors: list[EcluseError]) -> None:

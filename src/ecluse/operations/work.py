@@ -77,7 +77,7 @@ class Work:
         name = self.name(operation, text, *path)
         found = self.catalog.tables.get(name)
         if found is None:
-            like = _nearest(str(name), (str(known) for known in self.catalog.tables))
+            like = nearest(str(name), (str(known) for known in self.catalog.tables))
             raise NotInDatabase(f"{self.place(operation, *path)}: there is no table '{name}'", hint=like)
         return found
 
@@ -85,7 +85,7 @@ class Work:
         """The column of that name. Raises NotInDatabase."""
         found = table.column(name)
         if found is None:
-            like = _nearest(name, (column.name for column in table.columns))
+            like = nearest(name, (column.name for column in table.columns))
             raise NotInDatabase(
                 f"{self.place(operation, *path)}: table '{table.name}' has no column '{name}'", hint=like
             )
@@ -100,7 +100,7 @@ class Work:
                 raise NotInDatabase(
                     f"{self.place(operation, *path)}: the mapping names '{text[found.start : found.end]}', "
                     "which is not a column of its row",
-                    hint=_nearest(found.column, known),
+                    hint=nearest(found.column, known),
                 )
             return column_of("m", found.column)
 
@@ -169,7 +169,8 @@ def anonymous(table: Table) -> Table:
     return replace(table, oid=0, filenode=0)
 
 
-def _nearest(word: str, words: Iterable[str]) -> str:
+def nearest(word: str, words: Iterable[str]) -> str:
+    """A hint with the valid word that is most like `word`, empty where none is."""
     like = next(iter(difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)), "")
     return f"did you mean '{like}'?" if like else ""
 

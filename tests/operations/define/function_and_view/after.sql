@@ -1,0 +1,4 @@
+CREATE TABLE public.t (id integer PRIMARY KEY);
+CREATE FUNCTION public.f(integer) RETURNS integer LANGUAGE sql AS 'SELECT $1 + 1';
+CREATE VIEW public.v AS SELECT id, public.f(id) AS next FROM public.t;
+INSERT INTO public.t VALUES (1), (2);

@@ -1,0 +1,2 @@
+CREATE FUNCTION public.f(integer) RETURNS integer LANGUAGE sql AS 'SELECT $1 + 1';
+CREATE VIEW public.v AS SELECT id, public.f(id) AS next FROM public.t;
