@@ -58,7 +58,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="The version."
 )
-def root() -> None:
+def cli() -> None:
     """Move a live PostgreSQL application to a new data architecture, prove it, and be able to take it back."""
 
 
@@ -66,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
     """Carry out one command line; returns the exit status. Everything that was raised is told here."""
     invocation = Invocation(json="--json" in arguments, verbose="--verbose" in arguments)
     try:
-        result = root.main(list(arguments), prog_name="ecluse", standalone_mode=False, obj=invocation)
+        result = cli.main(list(arguments), prog_name="ecluse", standalone_mode=False, obj=invocation)
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as shown:
         click.echo(shown.format_message(), err=True)
