@@ -30,6 +30,11 @@ def migration(function: _F) -> _F:
     return click.argument("migration", shell_complete=_complete_migration)(function)
 
 
+def migration_or_all(function: _F) -> _F:
+    """[MIGRATION]: without it, all are meant."""
+    return click.argument("migration", required=False, shell_complete=_complete_migration)(function)
+
+
 def show_values(function: _F) -> _F:
     """--show-values."""
     return click.option("--show-values", is_flag=True, help="Show values of rows, which are masked or left out else.")(

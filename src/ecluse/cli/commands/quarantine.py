@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from ecluse.cli.render import human
 from ecluse.cli.render.json import plain
 from ecluse.errors import NotConfirmed
 
+if TYPE_CHECKING:
+    from ecluse.postgres.connect import Database
+
 
 @click.group(cls=Group)
 def quarantine() -> None:
@@ -24,29 +27,34 @@ def quarantine() -> None:
 
 
 @quarantine.command("list")
-@arguments.migration
+@arguments.migration_or_all
 @arguments.show_values
 @current
-def list_(invocation: Invocation, /, migration: str, show_values: bool) -> None:
+def list_(invocation: Invocation, /, migration: str | None, show_values: bool) -> None:
     """List what is in quarantine and what is parked; values only with --show-values."""
     from ecluse.engine import journal
     from ecluse.engine.quarantine import listing
     from ecluse.postgres.connect import open_session
 
-    project = Project.of(invocation)
-    wanted = project.migration(migration)
-    database = project.database(wanted.database)
+    database, name = _where(invocation, migration)
     with open_session(database, role="quarantine") as conn:
-        rows = plain(list(listing(conn, wanted.name))) if journal.installed(conn) else []
+        rows = plain(list(listing(conn, name))) if journal.installed(conn) else []
     if not show_values:
         # The key is a value of the row as well.
         rows = [{k: v for k, v in row.items() if k not in ("row", "key")} for row in rows]
-    invocation.show({"migration": wanted.name, "rows": rows}, _lines)
+    invocation.show({"migration": name, "rows": rows}, _lines)
+
+
+def _where(invocation: Invocation, migration: str | None) -> tuple[Database, str | None]:
+    """The database, and the name of the migration where only one is meant."""
+    project = Project.of(invocation)
+    wanted = project.migration(migration) if migration else None
+    return project.database(wanted.database if wanted else None), wanted.name if wanted else None
 
 
 def _lines(value: dict[str, Any]) -> Iterator[str]:
     if not value["rows"]:
-        yield f"Nothing of '{value['migration']}' is set aside."
+        yield "Nothing is set aside."
         return
     head = ("id", "place", "table", "state", "reason")
     rows = [(str(r["id"]), r["place"], r["source"], r["state"], r["reason"]) for r in value["rows"]]
@@ -58,27 +66,25 @@ def _lines(value: dict[str, Any]) -> Iterator[str]:
 
 
 @quarantine.command()
-@arguments.migration
+@arguments.migration_or_all
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Write to this file; else to stdout.")
 @current
-def export(invocation: Invocation, /, migration: str, output: Path | None) -> None:
+def export(invocation: Invocation, /, migration: str | None, output: Path | None) -> None:
     """Write every row that is set aside, with its values, as one JSON object a line."""
     from ecluse.engine import journal
     from ecluse.engine.quarantine import export as write_rows
     from ecluse.postgres.connect import open_session
 
-    project = Project.of(invocation)
-    wanted = project.migration(migration)
-    database = project.database(wanted.database)
+    database, name = _where(invocation, migration)
     with open_session(database, role="quarantine") as conn:
         if not journal.installed(conn):
             return
         if output is None:
-            write_rows(conn, sys.stdout, wanted.name)
+            write_rows(conn, sys.stdout, name)
             return
         output.touch(mode=0o600)
         with output.open("w", encoding="utf-8") as out:
-            number = write_rows(conn, out, wanted.name)
+            number = write_rows(conn, out, name)
     invocation.say(f"{human.many(number, 'row')} written to {output}")
 
 
@@ -92,13 +98,15 @@ def retry(invocation: Invocation, /, migration: str, ids: tuple[int, ...]) -> in
     Id maps are read anew from the files that the MIGRATION names.
     """
     from ecluse.engine.context import Options
-    from ecluse.engine.planner import make_plan
+    from ecluse.engine.status import unfinished_plan
+    from ecluse.operations.inputs import read_again
 
     project = Project.of(invocation)
     wanted = project.migration(migration)
     database = project.database(wanted.database)
     running.confirm_protected(invocation, database, "retry")
-    inputs = make_plan(database, wanted).inputs if wanted.files else ()
+    begun = unfinished_plan(database, wanted.name)
+    inputs = read_again(wanted, begun[1].inputs) if begun else ()
     with running.engine_for(invocation, database, Options(), f"ecluse quarantine retry {migration}") as engine:
         result = engine.retry(wanted.name, ids or None, inputs)
     invocation.conclude({"migration": wanted.name} | plain(result), _retried)
