@@ -128,7 +128,7 @@ class RunLock:
     def check(self) -> None:
         """Raise ConnectionLost if the lock went with its connection; for a long run to ask now and then."""
         try:
-            held = any(blocker.pid == self.pid for blocker in _holders(self._session))
+            held = any(blocker.pid == self.pid for blocker in run_lock_holders(self._session))
         except psycopg.Error as error:
             raise translate(error) from None
         if not held:
@@ -149,7 +149,7 @@ def hold_run_lock(database: Database, what: str, patience: float = _PATIENCE) ->
             deadline = time.monotonic() + patience
             holders: tuple[Blocker, ...] = ()
             while not (taken := _try_run_lock(session)) and time.monotonic() < deadline:
-                holders = _holders(session)
+                holders = run_lock_holders(session)
                 time.sleep(0.1)
         except psycopg.Error as error:
             raise translate(error, "nothing was changed") from None
@@ -168,7 +168,8 @@ def _try_run_lock(session: Session) -> bool:
     return bool(_one(session, "SELECT pg_catalog.pg_try_advisory_lock(%(key)s)", {"key": _RUN_KEY})[0])
 
 
-def _holders(session: Session) -> tuple[Blocker, ...]:
+def run_lock_holders(session: Session) -> tuple[Blocker, ...]:
+    """Who has a run on the database of this session at work."""
     return tuple(Blocker(*row) for row in session.execute(_RUN_LOCK_HOLDERS, [_RUN_KEY]))
 
 
