@@ -38,7 +38,7 @@ _PARTS: Mapping[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
     "comment": (("feedback_comment",), _TEXT),
     "source": (("response_source",), _TEXT),
     "confidence": (("response_confidence", "confidence"), _FRACTION),
-    "millis": (("processing_time_ms",), _WHOLE),
+    "millis": (("processing_time_ms",), re.compile("smallint|integer")),
     "preview": (("preview",), _TEXT),
     "last_preview": (("last_message_preview",), _TEXT),
     "count": (("message_count",), _WHOLE),

@@ -2,5 +2,5 @@
 
 @{head}
 select @{columns}
-from rows r
-join {{@{alias}}} t on t.@{reference} = r.@{id}
+from rows s
+join {{@{alias}}} t on t.@{reference} = @{id}

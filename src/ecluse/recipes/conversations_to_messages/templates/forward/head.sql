@@ -18,9 +18,9 @@ shared as (
 ),
 aged as (
     -- Two ids that are one UUID: the older row keeps it.
-    select s.@{id} as id, as_session, s.@{session_column} as session_text, as_person, as_status, @{title} as title, @{language} as language,
-           s.@{created_column} as created_at, num_nonnulls(asked, answered) as said,
-           case row_number() over (partition by as_session, as_uuid order by s.@{created_column} nulls first, s.@{id}@{id_order})
+    select @{id} as id, as_session, @{session_raw} as session_text, as_person, as_status,
+           @{title} as title, @{language} as language, @{created_raw} as created_at, num_nonnulls(asked, answered) as said,
+           case row_number() over (partition by as_session, as_uuid order by @{created_raw} nulls first, @{id_sorted})
                when 1 then as_uuid else @{other_uuid} end as as_uuid
     from source s
     where as_session in (select as_session from shared)
@@ -38,9 +38,9 @@ placed as materialized (
            first_value(title) over talk as title,
            first_value(language) over talk as language
     from aged
-    window unit as (partition by as_session order by created_at nulls first, id@{id_order}),
+    window unit as (partition by as_session order by created_at nulls first, @{placed_id}),
            whole as (partition by as_session, session_text, as_person),
-           talk as (partition by as_session, session_text, as_person order by created_at nulls first, id@{id_order})
+           talk as (partition by as_session, session_text, as_person order by created_at nulls first, @{placed_id})
 ),
 rows as not materialized (
     select s.*,
@@ -54,8 +54,8 @@ rows as not materialized (
            case when p.place > 1 then p.title else @{title} end as as_title,
            case when p.place > 1 then p.language else @{language} end as as_language,
            @{liked} as as_feedback,
-           @{comment} as as_comment
+           @{comment} as as_comment@{ratings}
     from source s
-    left join placed p on p.id = s.@{id}
+    left join placed p on p.id = @{id}
     @{rating_join}
 )

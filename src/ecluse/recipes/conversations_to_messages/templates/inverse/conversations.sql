@@ -69,4 +69,4 @@ kept as (
     select r.*, r.legacy -> 'rows' -> (r.slot - 1) as k from rows r
 )
 select @{columns}
-from kept
+from kept s
