@@ -20,9 +20,10 @@ def conversations(values: Values) -> str:
     return _template(
         "conversations",
         values,
-        kept=kept(values),
-        other_session=derived_uuid(SESSION, "s.as_session::text || ':' || s.conversation::text"),
-        session_back="s.as_session" if values.type("session") == "uuid" else "s.as_session::text",
+        # The fence makes the server compute each value of a row once.
+        kept=kept(values, "(select * from rows offset 0)", "materialized"),
+        other_session=derived_uuid(SESSION, "as_session::text || ':' || conversation::text"),
+        session_back="k.as_session" if values.type("session") == "uuid" else "k.as_session::text",
     )
 
 
@@ -31,7 +32,7 @@ def messages(values: Values) -> str:
     return _template(
         "messages",
         values,
-        kept=kept(values),
+        kept=kept(values, "rows", "not materialized"),
         user_message=message_id("s.own_uuid", "user"),
         assistant_message=message_id("s.own_uuid", "assistant"),
         source=values.raw("source"),
@@ -116,7 +117,9 @@ def _feedback(values: Values) -> dict[str, str]:
 
 def _ratings(table: Table, values: Values) -> str:
     pairs = ", ".join(
-        f"{literal(c.name)}, f.{quoted(c.name)}::text" for c in table.columns if c.written and c.name != "conversation_id"
+        f"{literal(c.name)}, f.{quoted(c.name)}::text"
+        for c in table.columns
+        if c.written and c.name != "conversation_id"
     )
     return (
         "cross join lateral (\n"
@@ -131,8 +134,8 @@ def _ratings(table: Table, values: Values) -> str:
 # --- what is kept -----------------------------------------------------------------------------------
 
 
-def kept(values: Values) -> str:
-    """The CTEs that find what must be kept of each row."""
+def kept(values: Values, source: str, materialized: str) -> str:
+    """The CTEs that find what must be kept of each row of `source`."""
     found = residues(values)
     extras = _extras(values)
     pieces = [r.keep(f"s.{_back(r)}") for r in found] + [
@@ -141,6 +144,10 @@ def kept(values: Values) -> str:
     ]
     return text(
         "templates/forward/kept.sql",
+        id=values.raw("id"),
+        session_raw=values.raw("session"),
+        materialized=materialized,
+        **{"from": source},
         expected=",\n".join(f"{r.expected} as {_back(r)}" for r in found),
         actual_row=", ".join(r.compared for r in found),
         expected_row=", ".join(f"s.{_back(r)}" for r in found),

@@ -141,7 +141,9 @@ class Values:
 
     def status_of(self, state: str) -> str:
         """The legacy status; L1 calls 'success' what is neither archived nor deleted."""
-        return f"case {state} when 'active' then 'success' else {state} end" if self.legacy.generation == "L1" else state
+        return (
+            f"case {state} when 'active' then 'success' else {state} end" if self.legacy.generation == "L1" else state
+        )
 
     def feedback_of(self, words: str) -> str:
         """Feedback as the legacy column has it."""

@@ -7,8 +7,8 @@
 @{kept},
 tied as (
     -- Conversations of several rows whose messages alone do not tell which row is which.
-    select conversation from kept where places > 1 group by conversation
-    having bool_or(residue is not null or asked is null)
+    select conversation from kept where id in (select id from placed where places > 1) group by conversation
+    having bool_or(residue is not null or unasked)
 )
 select case when s.place > 1 and (m.role = 'user' or s.asked is null) then s.own_uuid
             when m.role = 'user' then @{user_message}
@@ -24,7 +24,7 @@ select case when s.place > 1 and (m.role = 'user' or s.asked is null) then s.own
        case when m.role = 'assistant' then s.as_comment end as feedback_comment,
        case when t.conversation is not null then jsonb_build_object('legacy_row', s.place) end as metadata,
        m.created_at
-from rows s
+from (select * from rows offset 0) s  -- computes each value once
 left join tied t on t.conversation = s.conversation
 cross join lateral (values
     ('user', s.asked, s.began, 1),
