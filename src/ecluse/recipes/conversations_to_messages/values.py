@@ -98,10 +98,15 @@ class Values:
 
     def person(self, alias: str = "s", map_alias: str = "u") -> str:
         """The user's UUID, NULL where the row is to be rejected."""
+        own = self.own_person(alias)
+        mapped = self.options.user_map and self.type("person") != "uuid"
+        return f"coalesce({own}, {map_alias}.uuid)" if mapped else own
+
+    def own_person(self, alias: str = "s") -> str:
+        """The user as a UUID, NULL where it is not one."""
         if self.type("person") == "uuid":
             return self.raw("person", alias)
-        own = to_uuid(self.text("person", alias))
-        return f"coalesce({own}, {map_alias}.uuid)" if self.options.user_map else own
+        return to_uuid(self.text("person", alias))
 
     def aware(self, part: str, alias: str = "s") -> str:
         """A timestamp with zone."""
