@@ -86,6 +86,7 @@ class _Attempts:
 
 def _tables(plan: Plan, attempt: _Attempts) -> None:
     run = Run(0, plan, _no_session, lambda _: None)
+    names = {m.table.name for m in switch_sql.visible(plan)}
     for flow in plan.flows:
         for member in flow.new.members:
             name = str(member.table.name)
@@ -102,7 +103,9 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
                 attempt("setting", name, statement)
             at = member.table.name.within(plan.next_schema)
             for statement in ddl_table.bound_objects(member.table, plan.next_schema):
-                attempt("policy", name, statement, "declare the table's policies in the migration")
+                # A policy may read another table of the new shape, as one on messages reads conversations.
+                moved = elsewhere(statement, names, plan.next_schema)
+                attempt("policy", name, moved, "declare the table's policies in the migration")
             for trigger in member.table.triggers:
                 for statement in ddl_objects.trigger_sql(trigger, member.table.name, at):
                     attempt("trigger", f"{trigger.name} on {name}", statement)
