@@ -157,6 +157,7 @@ def _define(plan: Plan, define: Define, attempt: _Attempts) -> None:
     except ParseError as error:
         attempt.note("script", define.title, str(error))
         return
+    attempt("script", define.title, "SET LOCAL check_function_bodies TO off")
     for statement in statements:
         attempt("script", define.title, f"SET LOCAL search_path TO DEFAULT; {statement}; SET LOCAL search_path TO ''")
 

@@ -40,8 +40,13 @@ class _Elsewhere(Visitor):
     def visit_ObjectWithArgs(self, _: object, node: ast.ObjectWithArgs) -> None:
         node.objname = self._moved(node.objname)
 
+    def visit_TypeName(self, _: object, node: ast.TypeName) -> None:
+        node.names = self._moved(node.names)
+
     def _moved(self, parts: Sequence[ast.String] | None) -> tuple[ast.String, ...]:
         words = [str(part.sval) for part in parts or ()]
+        if not words:
+            return tuple(parts or ())
         name = Name(words[-2] if len(words) > 1 else "public", words[-1])
         if name in self._names:
             return (ast.String(self._schema), ast.String(name.name))
