@@ -255,7 +255,8 @@ def units_of_log(run: int, side: Side, member: Member, at: Places, taken: bool =
 def clear_units(side: Side, at: Places, *, sloppy: bool = False) -> str:
     """Delete the rows of the units in hand, all members in one statement.
 
-    `sloppy` after the copy, when a row may be there twice and its unit cannot be computed yet. One statement has one snapshot, so no delete can hide from the next the rows by which it finds its own.
+    `sloppy` after the copy, when a row may be there twice and its unit cannot be computed yet. One statement has
+    one snapshot, so no delete can hide from the next the rows by which it finds its own.
     """
     anchor = side.anchor
     parts = [
