@@ -56,12 +56,19 @@ def is_converted(stage: Stage) -> None:
     """The old tables, as `before` finds them, have become the new ones; told by SQL of the test's own."""
     kept = f"ecluse_kept_{stage.name}"
     for table, key in (("chats", "id"), ("tags", "chat_id")):
-        old = sql(stage, f'SELECT to_jsonb(t) FROM {kept}.{table} t ORDER BY id COLLATE "C"' if table == "chats" else
-                  f"SELECT to_jsonb(t) FROM {kept}.{table} t ORDER BY id")
+        old = sql(
+            stage,
+            f'SELECT to_jsonb(t) FROM {kept}.{table} t ORDER BY id COLLATE "C"'
+            if table == "chats"
+            else f"SELECT to_jsonb(t) FROM {kept}.{table} t ORDER BY id",
+        )
         new = sql(stage, f"SELECT to_jsonb(t) FROM public.{table} t ORDER BY id")
         assert old == new
-        assert sql(stage, f"SELECT atttypid::regtype::text FROM pg_attribute WHERE attrelid = 'public.{table}'::regclass "
-                          f"AND attname = '{key}'") == [("uuid",)]
+        assert sql(
+            stage,
+            f"SELECT atttypid::regtype::text FROM pg_attribute WHERE attrelid = 'public.{table}'::regclass "
+            f"AND attname = '{key}'",
+        ) == [("uuid",)]
 
 
 # --- the copy is no longer to be trusted ----------------------------------------------------------
@@ -72,15 +79,26 @@ DISTURBANCES = {
     "truncate-of-the-child": ("TRUNCATE tags",),
     "vacuum-full": ("VACUUM FULL chats",),
     "cluster": ("CLUSTER chats USING chats_pkey",),
-    "rewrite": ("ALTER TABLE chats ALTER body TYPE varchar(400)", "ALTER TABLE chats ALTER body TYPE text",
-                "VACUUM FULL tags"),
-    "trigger-off-and-on": (
-        "ALTER TABLE chats DISABLE TRIGGER zz_ecluse_capture", "UPDATE chats SET body = 'unseen' WHERE person = 'p1'",
-        "DELETE FROM chats WHERE person = 'p2'", "ALTER TABLE chats ENABLE ALWAYS TRIGGER zz_ecluse_capture",
+    "rewrite": (
+        "ALTER TABLE chats ALTER body TYPE varchar(400)",
+        "ALTER TABLE chats ALTER body TYPE text",
+        "VACUUM FULL tags",
     ),
-    "trigger-dropped": ("DROP TRIGGER zz_ecluse_capture ON chats", "UPDATE chats SET body = 'unseen' WHERE person = 'p1'"),
-    "all-triggers-off": ("ALTER TABLE tags DISABLE TRIGGER ALL", "UPDATE tags SET tag = 'unseen'",
-                         "ALTER TABLE tags ENABLE TRIGGER ALL"),
+    "trigger-off-and-on": (
+        "ALTER TABLE chats DISABLE TRIGGER zz_ecluse_capture",
+        "UPDATE chats SET body = 'unseen' WHERE person = 'p1'",
+        "DELETE FROM chats WHERE person = 'p2'",
+        "ALTER TABLE chats ENABLE ALWAYS TRIGGER zz_ecluse_capture",
+    ),
+    "trigger-dropped": (
+        "DROP TRIGGER zz_ecluse_capture ON chats",
+        "UPDATE chats SET body = 'unseen' WHERE person = 'p1'",
+    ),
+    "all-triggers-off": (
+        "ALTER TABLE tags DISABLE TRIGGER ALL",
+        "UPDATE tags SET tag = 'unseen'",
+        "ALTER TABLE tags ENABLE TRIGGER ALL",
+    ),
 }
 
 
@@ -231,7 +249,9 @@ def test_a_lock_that_never_comes(chats: Stage, command: str) -> None:
         chats.apply()
     before = harness.snapshot(chats.database)
     with psycopg.connect(chats.database.conninfo, application_name="forgotten console") as conn:
-        conn.execute("UPDATE chats SET body = body WHERE false" if command == "switch" else "UPDATE chats SET body = 'x'")
+        conn.execute(
+            "UPDATE chats SET body = body WHERE false" if command == "switch" else "UPDATE chats SET body = 'x'"
+        )
         with pytest.raises(LockNotTaken) as late:
             getattr(chats, command)()
         conn.rollback()
