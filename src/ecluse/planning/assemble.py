@@ -108,6 +108,7 @@ def assemble(
         hazards=tuple(hazards),
         dependents=tuple(d for d in catalog.dependents if d.table in old),
         default_grantees=catalog.default_grantees,
+        everything_published=any(p.all_tables for p in catalog.publications),
         prebuilt=_prebuilt(inventory),
         late_functions=tuple(inventory.late_functions),
     )
