@@ -9,7 +9,7 @@ pointing; else the plain text of the value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ecluse.model.catalog import Column, Constraint, Index, Table
 from ecluse.model.flow import Reject
@@ -320,7 +320,10 @@ class Draft:
             old = self.old_column(name)
             value = cast(part, old.type)
             if new and name in self.conversions:
-                value = self.conversions[name].rule.forward(value, old.type)
+                # A unit may be a value that does not fit, and that is gone again: it has no new row.
+                rule = self.conversions[name].rule
+                rule = replace(rule, invalid="quarantine") if rule.invalid == "refuse" else rule
+                value = rule.forward(value, old.type)
             conditions.append(f"{col(name)} = {value}")
         return " AND ".join(conditions)
 
