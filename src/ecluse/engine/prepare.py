@@ -23,10 +23,7 @@ def prepare_statements(run: Run) -> tuple[str, ...]:
         statements += [create_table(m.table, plan.next_schema) for m in flow.new.members]
         for member in flow.old.members:
             statements += flow_sql.create_log(run.id, member)
-    for table in plan.inputs:
-        columns = ", ".join(f"{ident(name)} {type_}" for name, type_ in table.columns)
-        key = flow_sql.column_list(table.key)
-        statements.append(f"CREATE TABLE {table.name.sql} ({columns}, PRIMARY KEY ({key}))")
+    statements += [f"CREATE TABLE {table.name.sql} {table.definition}" for table in plan.inputs]
     return tuple(statements)
 
 
@@ -69,7 +66,9 @@ def add_input(conn: Connection, table: InputTable) -> None:
     columns = flow_sql.column_list(tuple(name for name, _ in table.columns))
     places = ", ".join(["%s"] * len(table.columns))
     with conn.cursor() as cursor:
-        statement = f"INSERT INTO {table.name.sql} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING"
+        statement = (
+            f"INSERT INTO {table.name.sql} ({columns}, ecluse_added) VALUES ({places}, true) ON CONFLICT DO NOTHING"
+        )
         cursor.executemany(statement, table.rows)
 
 
