@@ -246,7 +246,7 @@ def _functions(catalog: Catalog, legacy: Legacy) -> str:
         "templates/define/functions.sql",
         first_message=forward.message_id("v_id", "user"),
         first_answer=forward.message_id("v_id", "assistant"),
-        answer=forward.message_id("v_last.id", "assistant"),
+        answer=forward.message_id("v_last", "assistant"),
         more=more,
     )
 

@@ -34,7 +34,7 @@ whole as (
            case when m.conversation is not null then m.residues
                 when k.residue is not null then jsonb_build_array(k.residue) end as residues
     from kept k
-    left join merged m on m.conversation = k.conversation and k.places > 1
+    full join merged m on m.conversation = k.conversation
     where k.place = 1
 )
 select conversation as id,

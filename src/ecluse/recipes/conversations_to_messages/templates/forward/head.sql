@@ -18,12 +18,15 @@ shared as (
 ),
 aged as (
     -- Two ids that are one UUID: the older row keeps it.
-    select @{id} as id, as_session, @{session_raw} as session_text, as_person, as_status,
-           @{title} as title, @{language} as language, @{created_raw} as created_at, num_nonnulls(asked, answered) as said,
-           case row_number() over (partition by as_session, as_uuid order by @{created_raw} nulls first, @{id_sorted})
+    -- A full join is a hash or merge join, never a loop in a loop, however wrong the server's estimate of a few rows.
+    select @{id} as id, s.as_session, @{session_raw} as session_text, as_person, as_status,
+           @{title} as title, @{language} as language, @{created_raw} as created_at,
+           num_nonnulls(asked, answered) as said,
+           case row_number() over (partition by s.as_session, as_uuid order by @{created_raw} nulls first, @{id_sorted})
                when 1 then as_uuid else @{other_uuid} end as as_uuid
     from source s
-    where as_session in (select as_session from shared)
+    full join shared h on h.as_session = s.as_session
+    where coalesce(h.as_session is not null, false)
 ),
 placed as materialized (
     -- The same text of the session and the same person make one conversation; the oldest one has the session's UUID.
@@ -36,7 +39,7 @@ placed as materialized (
            case when bool_or(as_status = 'active') over whole then 'active'
                 when bool_or(as_status = 'archived') over whole then 'archived' else 'deleted' end as status,
            first_value(title) over talk as title,
-           first_value(language) over talk as language
+           first_value(language) over talk as language@{elders}
     from aged
     window unit as (partition by as_session order by created_at nulls first, @{placed_id}),
            whole as (partition by as_session, session_text, as_person),
@@ -54,8 +57,8 @@ rows as not materialized (
            case when p.place > 1 then p.title else @{title} end as as_title,
            case when p.place > 1 then p.language else @{language} end as as_language,
            @{liked} as as_feedback,
-           @{comment} as as_comment@{ratings}
+           @{comment} as as_comment@{elders_of}@{ratings}
     from source s
-    left join placed p on p.id = @{id}
+    full join placed p on p.id = @{id}
     @{rating_join}
 )

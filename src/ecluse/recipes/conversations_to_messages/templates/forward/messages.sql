@@ -25,7 +25,7 @@ select case when s.place > 1 and (m.role = 'user' or s.asked is null) then s.own
        case when t.conversation is not null then jsonb_build_object('legacy_row', s.place) end as metadata,
        m.created_at
 from (select * from rows offset 0) s  -- computes each value once
-left join tied t on t.conversation = s.conversation
+full join tied t on t.conversation = s.conversation
 cross join lateral (values
     ('user', s.asked, s.began, 1),
     ('assistant', s.answered, s.ended, num_nonnulls(s.asked, s.answered))

@@ -14,3 +14,4 @@ left join lateral (
           where m.conversation_id = c.id and m.metadata ->> 'legacy_row' = b.place::text and m.role in ('user', 'assistant')))
     limit 1
 ) b on true
+@{merged}
