@@ -9,7 +9,7 @@ from ecluse.model.names import literal
 from ecluse.model.uuid_sql import derived_uuid
 from ecluse.recipes.conversations_to_messages.residues import Residue, residues
 from ecluse.recipes.conversations_to_messages.texts import text
-from ecluse.recipes.conversations_to_messages.values import MESSAGE, SESSION, Values, quoted
+from ecluse.recipes.conversations_to_messages.values import CONVERSATION, MESSAGE, SESSION, Values, quoted
 
 
 def message_id(row: str, role: str) -> str:
@@ -22,8 +22,7 @@ def conversations(values: Values) -> str:
     return _template(
         "conversations",
         values,
-        # The fence makes the server compute each value of a row once.
-        kept=kept(values, "(select * from rows offset 0)", "materialized"),
+        kept=kept(values),
         other_session=derived_uuid(SESSION, "as_session::text || ':' || conversation::text"),
         session_back="k.as_session" if values.type("session") == "uuid" else "k.as_session::text",
     )
@@ -34,7 +33,6 @@ def messages(values: Values) -> str:
     return _template(
         "messages",
         values,
-        kept=kept(values, "rows", "not materialized"),
         user_message=message_id("s.own_uuid", "user"),
         assistant_message=message_id("s.own_uuid", "assistant"),
         source=values.raw("source"),
@@ -99,27 +97,31 @@ def _template(name: str, values: Values, **slots: str) -> str:
 
 def _head(values: Values) -> dict[str, str]:
     ordered = "" if values.numbered or values.type("id") == "uuid" else ' collate "C"'
-    return {
-        "uuid": values.uuid("l"),
-        "session": values.session("l"),
-        "person": values.person("l"),
-        "status": values.status("l"),
-        "question": values.raw("question", "l"),
-        "response": values.raw("response", "l"),
-        "created": values.aware("created", "l"),
-        "updated": values.aware("updated", "l"),
-        "map_join": f"left join {{{{user_map}}}} u on u.old_value = {values.text('person', 'l')}"
-        if values.options.user_map
-        else "",
-        "id": values.raw("id"),
-        "session_raw": values.raw("session"),
-        "created_raw": values.raw("created"),
-        "title": values.raw("title"),
-        "language": values.raw("language"),
-        "id_sorted": values.raw("id") + ordered,
-        "placed_id": "id" + ordered,
-        "other_uuid": values.other_uuid(),
-    } | _feedback(values) | _elders(values)
+    return (
+        {
+            "uuid": values.uuid("l"),
+            "session": values.session("l"),
+            "person": values.person("l"),
+            "status": values.status("l"),
+            "question": values.raw("question", "l"),
+            "response": values.raw("response", "l"),
+            "created": values.aware("created", "l"),
+            "updated": values.aware("updated", "l"),
+            "map_join": f"left join {{{{user_map}}}} u on u.old_value = {values.text('person', 'l')}"
+            if values.options.user_map
+            else "",
+            "id": values.raw("id"),
+            "session_raw": values.raw("session"),
+            "created_raw": values.raw("created"),
+            "title": values.raw("title"),
+            "language": values.raw("language"),
+            "aged_id": "s.id" + ordered,
+            "placed_id": "id" + ordered,
+            "other_uuid": derived_uuid(CONVERSATION, "s.id::text"),
+        }
+        | _feedback(values)
+        | _elders(values)
+    )
 
 
 def _elders(values: Values) -> dict[str, str]:
@@ -164,8 +166,8 @@ def _ratings(table: Table, values: Values) -> str:
 # --- what is kept -----------------------------------------------------------------------------------
 
 
-def kept(values: Values, source: str, materialized: str) -> str:
-    """The CTEs that find what must be kept of each row of `source`."""
+def kept(values: Values) -> str:
+    """The CTEs that find what must be kept of each row."""
     found = residues(values)
     extras = _extras(values)
     pieces = [r.keep(f"s.{_back(r)}") for r in found] + [
@@ -176,8 +178,6 @@ def kept(values: Values, source: str, materialized: str) -> str:
         "templates/forward/kept.sql",
         id=values.raw("id"),
         session_raw=values.raw("session"),
-        materialized=materialized,
-        **{"from": source},
         expected=",\n".join(f"{r.expected} as {_back(r)}" for r in found),
         actual_row=", ".join(r.compared for r in found),
         expected_row=", ".join(f"s.{_back(r)}" for r in found),
@@ -211,4 +211,8 @@ def _kept_children(values: Values, table: Table, reference: str) -> Iterator[tup
         pairs = ", ".join(f"{literal(c.name)}, t.{quoted(c.name)}::text" for c in table.columns if c.written)
         whole = f"jsonb_build_object({pairs})"
         condition = f"s.place > 1 and exists (select from {rows} and {merged})"
-        yield f"{table.name.name}_merged", condition, f"(select jsonb_agg({whole} order by {key}) from {rows} and {merged})"
+        yield (
+            f"{table.name.name}_merged",
+            condition,
+            f"(select jsonb_agg({whole} order by {key}) from {rows} and {merged})",
+        )

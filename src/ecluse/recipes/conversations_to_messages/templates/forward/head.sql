@@ -12,21 +12,23 @@ with source as not materialized (
     from {{legacy}} l
     @{map_join}
 ),
-shared as (
-    -- Few sessions have several rows; all others are a conversation of their own and skip what follows.
-    select as_session from source group by as_session having count(*) > 1
+crowd as (
+    -- Few sessions have several rows; all others are a conversation of their own and skip what follows. Each value is
+    -- computed once, for the sake of speed: hence the offset.
+    select s.*, count(*) over (partition by as_session) as sharing
+    from (
+        select @{id} as id, as_session, @{session_raw} as session_text, as_person, as_status, as_uuid,
+               @{title} as title, @{language} as language, @{created_raw} as created_at, num_nonnulls(asked, answered) as said
+        from source s offset 0
+    ) s
 ),
 aged as (
     -- Two ids that are one UUID: the older row keeps it.
-    -- A full join is a hash or merge join, never a loop in a loop, however wrong the server's estimate of a few rows.
-    select @{id} as id, s.as_session, @{session_raw} as session_text, as_person, as_status,
-           @{title} as title, @{language} as language, @{created_raw} as created_at,
-           num_nonnulls(asked, answered) as said,
-           case row_number() over (partition by s.as_session, as_uuid order by @{created_raw} nulls first, @{id_sorted})
+    select s.id, as_session, session_text, as_person, as_status, title, language, s.created_at, said,
+           case row_number() over (partition by as_session, as_uuid order by s.created_at nulls first, @{aged_id})
                when 1 then as_uuid else @{other_uuid} end as as_uuid
-    from source s
-    full join shared h on h.as_session = s.as_session
-    where coalesce(h.as_session is not null, false)
+    from crowd s
+    where sharing > 1
 ),
 placed as materialized (
     -- The same text of the session and the same person make one conversation; the oldest one has the session's UUID.
@@ -59,6 +61,8 @@ rows as not materialized (
            @{liked} as as_feedback,
            @{comment} as as_comment@{elders_of}@{ratings}
     from source s
+    -- Every row of the right side has one on the left: this says left join, but can never become a loop in a loop,
+    -- however wrong the server's idea is of how few rows there are.
     full join placed p on p.id = @{id}
     @{rating_join}
 )

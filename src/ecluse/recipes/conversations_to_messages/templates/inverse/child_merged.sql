@@ -6,4 +6,4 @@ cross join jsonb_array_elements(c.metadata #> '{legacy,rows}') with ordinality b
 cross join jsonb_array_elements(b.residue -> '@{child}_merged') t (was)
 where b.residue ? 'silent' or exists (
     select from {{messages}} m
-    where m.conversation_id = c.id and m.metadata ->> 'legacy_row' = b.place::text and m.role in ('user', 'assistant'))
+    where m.conversation_id = c.id and m.id::text = coalesce(b.residue ->> 'head', b.residue ->> 'id'))

@@ -9,33 +9,35 @@ with spoken as (
            c.metadata -> 'legacy' as legacy,
            m.id as message, m.role, m.content, m.created_at, m.sequence_number,
            @{own_answers},
-           m.metadata ->> 'legacy_row' as tie,
+           h.place as kept_place,
            row_number() over talk as number,
            lag(m.role) over talk as previous_role,
-           lag(m.metadata ->> 'legacy_row') over talk as previous_tie,
            lead(m.role) over talk as next_role,
-           lead(m.metadata ->> 'legacy_row') over talk as next_tie,
+           lead(h.place) over talk as next_place,
            lead(m.content) over talk as next_content,
            lead(m.created_at) over talk as next_created_at,
            @{next_answers}
     from {{conversations}} c
     left join {{messages}} m on m.conversation_id = c.id and m.role in ('user', 'assistant')
+    left join lateral (
+        -- The legacy row that begins with this message, where that row is kept.
+        select b.place::integer as place
+        from jsonb_array_elements(c.metadata #> '{legacy,rows}') with ordinality b (residue, place)
+        where b.place > 1 and coalesce(b.residue ->> 'head', b.residue ->> 'id') = m.id::text
+    ) h on true
     window talk as (partition by c.id order by m.sequence_number)
 ),
 exchanges as (
-    -- An exchange begins with each question, and with an answer that follows none. One without a tie is the
-    -- conversation's first row or, in a conversation of several legacy rows or further down, said since then.
+    -- An exchange begins with each question, with an answer that follows none, and where a kept row begins. It is the
+    -- conversation's first row, or a kept one, or was said since then.
     select s.*,
            case when s.message is null then 1
-                when s.tie is not null then s.tie::integer
-                when s.number = 1 and s.sequence_number <= 2
-                     and coalesce(jsonb_array_length(s.legacy -> 'rows'), 1) < 2 then 1
+                when s.kept_place is not null then s.kept_place
+                when s.number = 1 and s.sequence_number <= 2 then 1
            end as own_slot,
-           s.role = 'assistant' or s.next_role = 'assistant' and s.next_tie is not distinct from s.tie as complete
+           s.role = 'assistant' or s.next_role = 'assistant' and s.next_place is null as complete
     from spoken s
-    where s.role is distinct from 'assistant'
-       or s.previous_role is distinct from 'user'
-       or s.previous_tie is distinct from s.tie
+    where s.role is distinct from 'assistant' or s.previous_role is distinct from 'user' or s.kept_place is not null
 ),
 rows as (
     -- A conversation always has its first row: part 0 is that row where none of its messages is left.
