@@ -105,7 +105,8 @@ HANDLED = {
     "publication": f"CREATE TABLE things (id text PRIMARY KEY, n int, extra text); {THINGS};"
     "CREATE PUBLICATION p FOR TABLE things (id, n) WHERE (id IS NOT NULL) WITH (publish = 'insert')",
     "invalid-index": f"CREATE TABLE things (id text PRIMARY KEY, n int); {THINGS}",
-    "nondeterministic-collation": "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+    "nondeterministic-collation": "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2',"
+    "deterministic = false);"
     "CREATE TABLE things (id text PRIMARY KEY, n text COLLATE ci UNIQUE);"
     "INSERT INTO things SELECT md5('t' || n)::uuid::text, 'Wört ' || n FROM generate_series(1, 50) n",
 }
