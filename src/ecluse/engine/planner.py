@@ -105,6 +105,7 @@ def _of_census(census: tuple[Census, ...]) -> Iterator[Hazard]:
                 "refuse": "are refused",
                 "quarantine": "go to quarantine, whole rows",
                 "regenerate": "get a new value; the old one is kept for the way back",
+                "keep": "stay as they are",
             }[count.policy]
             samples = ", ".join(count.samples)
             yield Hazard(

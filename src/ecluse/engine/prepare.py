@@ -20,13 +20,14 @@ def prepare_statements(run: Run) -> tuple[str, ...]:
     plan = run.plan
     statements = [f"CREATE SCHEMA {ident(plan.next_schema)}", f"CREATE SCHEMA {ident(plan.kept_schema)}"]
     for flow in plan.flows:
-        statements += [create_table(m.table, plan.next_schema) for m in flow.new.members]
+        for member in flow.new.members:
+            statements.append(create_table(member.table, plan.next_schema))
+            if plan.everything_published:
+                # Without a key yet, a published table would refuse the deletes of `repair`.
+                statements.append(f"ALTER TABLE {member.table.name.within(plan.next_schema).sql} REPLICA IDENTITY FULL")
         for member in flow.old.members:
             statements += flow_sql.create_log(run.id, member)
-    for table in plan.inputs:
-        columns = ", ".join(f"{ident(name)} {type_}" for name, type_ in table.columns)
-        key = flow_sql.column_list(table.key)
-        statements.append(f"CREATE TABLE {table.name.sql} ({columns}, PRIMARY KEY ({key}))")
+    statements += [f"CREATE TABLE {table.name.sql} {table.definition}" for table in plan.inputs]
     return tuple(statements)
 
 
@@ -69,7 +70,9 @@ def add_input(conn: Connection, table: InputTable) -> None:
     columns = flow_sql.column_list(tuple(name for name, _ in table.columns))
     places = ", ".join(["%s"] * len(table.columns))
     with conn.cursor() as cursor:
-        statement = f"INSERT INTO {table.name.sql} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING"
+        statement = (
+            f"INSERT INTO {table.name.sql} ({columns}, ecluse_added) VALUES ({places}, true) ON CONFLICT DO NOTHING"
+        )
         cursor.executemany(statement, table.rows)
 
 

@@ -102,7 +102,7 @@ class Census:
     column: str
     rows: int
     invalid: int
-    policy: str  # refuse | quarantine | regenerate
+    policy: str  # refuse | quarantine | regenerate | keep (inside a document)
     unusual: int = 0  # valid, but not in canonical form (upper case, braces, no dashes)
     collisions: int = 0  # values that become equal to another row's
     samples: tuple[str, ...] = ()  # masked unless asked
@@ -151,6 +151,7 @@ class Plan:
     census: tuple[Census, ...] = ()
     dependents: tuple[Dependent, ...] = ()
     default_grantees: tuple[str, ...] = ()
+    everything_published: bool = False  # a publication FOR ALL TABLES takes the next tables in as well
     prebuilt: tuple[Name, ...] = ()  # materialised views that are built in the next schema and moved
     late_functions: tuple[int, ...] = ()  # oids of carried functions that read a carried view
     format: int = 1

@@ -10,12 +10,12 @@ from dataclasses import replace
 from ecluse.errors import MigrationFileError
 from ecluse.model.flow import InputTable
 from ecluse.model.migration import Migration
-from ecluse.model.names import Name
+from ecluse.model.names import Name, short
 
 
 def input_name(migration: str, alias: str) -> Name:
     """Where an input table of a migration is stored."""
-    return Name("ecluse", f"input_{migration}_{alias}")
+    return Name("ecluse", short(f"input_{migration}_{alias}"))
 
 
 def read_rows(text: str, columns: Iterable[str]) -> tuple[tuple[str, ...], ...]:

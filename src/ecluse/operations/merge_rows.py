@@ -10,8 +10,8 @@ from ecluse.model.catalog import Column, Constraint, Table
 from ecluse.model.flow import Flow, Member, Side
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.operations.base import Operation
-from ecluse.operations.draft import cast, col
 from ecluse.operations.expressions import InvalidSql, check_aggregate, statement
+from ecluse.operations.rules import cast, col
 from ecluse.operations.work import Work, anonymous, row_key
 
 _WORDS = frozenset({"first", "last", "max", "min", "sum", "bool_or", "bool_and"})

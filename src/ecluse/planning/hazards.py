@@ -165,8 +165,18 @@ def _join_indexed(member: Member) -> bool:
 
 
 def activity_hazards(catalog: Catalog) -> Iterator[Hazard]:
-    """What the server is busy with at this moment."""
+    """What the server is busy with at this moment, and what listens to all of it."""
     now = catalog.activity
+    for publication in catalog.publications:
+        if publication.all_tables:
+            yield Hazard(
+                "publication-of-all-tables",
+                "warn",
+                publication.name,
+                f"publication {publication.name} is FOR ALL TABLES: it sends the tables that are being built as well, and "
+                "a subscriber that has no such tables stops",
+                "list its tables instead for the time of the migration, or make sure that nobody subscribes",
+            )
     for one in now.prepared_transactions:
         yield Hazard(
             "prepared-transaction",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
 from ecluse.cli.render import human
 from ecluse.cli.render.json import plain
+from ecluse.errors import UnknownGeneration
 
 if TYPE_CHECKING:
     from ecluse.model.catalog import Catalog, Table
@@ -37,8 +39,20 @@ def inspect(invocation: Invocation) -> None:
         "server_version": catalog.server_version,
         "tables": [_table(catalog, table) for table in catalog.tables.values()],
         "references": plain(references),
+        "recipes": _recipes(catalog),
     }
     invocation.show(value, _lines)
+
+
+def _recipes(catalog: Catalog) -> list[dict[str, str]]:
+    """The recipes that recognise this database."""
+    from ecluse.recipes.registry import RECIPES
+
+    found = []
+    for recipe in RECIPES.values():
+        with contextlib.suppress(UnknownGeneration):
+            found.append({"recipe": recipe.name, "generation": recipe.detect(catalog)})
+    return found
 
 
 def _table(catalog: Catalog, table: Table) -> dict[str, Any]:
@@ -74,6 +88,8 @@ def _lines(value: dict[str, Any]) -> Iterator[str]:
         if table["dependents"]:
             yield f"  on {table['name']} stand: {', '.join(table['dependents'])}"
     yield from _references(value["references"])
+    for found in value["recipes"]:
+        yield f"Recipe {found['recipe']} knows this as generation {found['generation']}: ecluse init {found['recipe']}"
 
 
 def _references(found: list[dict[str, Any]]) -> Iterator[str]:
