@@ -1,7 +1,7 @@
 """The harness of scenario folders: a database taken through a migration, stopped anywhere, and compared.
 
-A folder holds `before.sql` (the old shape, with rows), `migration.toml`, and `after.sql` (the same change by hand, on a
-database at rest). `writers_old.sql` and `writers_new.sql` hold what applications write, a transaction a line, `{n}`
+A folder holds `before.sql` (the old shape, with rows), `migration.toml`, and `after.sql` (the new shape, with the rows
+that it must have), or `by_hand.sql`: the same change made by hand on the old shape, at rest. `writers_old.sql` and `writers_new.sql` hold what applications write, a transaction a line, `{n}`
 is the number of the round. `writers_back.sql` says the new writes in words of the old shape, line by line,
 where they differ. All writes must be deterministic: they are replayed on a database that is not migrated.
 """
@@ -44,6 +44,15 @@ def cases() -> list[Path]:
 def case_id(case: Path) -> str:
     """`kind/case`, as tests show it."""
     return f"{case.parent.name}/{case.name}"
+
+
+def load_wanted(database: Database, case: Path) -> None:
+    """Make the database what the migration must make of the scenario's."""
+    if (case / "by_hand.sql").exists():
+        load(database, case / "before.sql")
+        load(database, case / "by_hand.sql")
+    else:
+        load(database, case / "after.sql")
 
 
 # --- what a database holds ------------------------------------------------------------------------

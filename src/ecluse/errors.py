@@ -54,6 +54,13 @@ class EcluseError(Exception):
 # --- 1xx settings and connections -------------------------------------------------------------------
 
 
+class WrongUsage(EcluseError):
+    """The command line is not one that Écluse understands."""
+
+    code = "ECL100"
+    exit_status = 2
+
+
 class SettingsError(EcluseError):
     """`ecluse.toml` cannot be read, or names something that Écluse does not know."""
 

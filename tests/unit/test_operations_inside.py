@@ -101,7 +101,7 @@ def test_an_array_with_an_unknown_element_goes_to_quarantine(session: Session) -
 
 
 def inside(*paths: str, more: str = "") -> str:
-    items = ", ".join(f"{{ table = \"e\", column = \"payload\", path = '{path}' }}" for path in paths)
+    items = ", ".join(f'{{ table = "e", column = "payload", path = \'{path}\' }}' for path in paths)
     return f"{OPERATION}references = [{items}]\n{more}"
 
 

@@ -11,6 +11,7 @@ from ecluse.operations.registry import OPERATIONS
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.connect import Database, open_session
 from ecluse.postgres.project import read_migration
+from tests.harness import load, load_wanted
 from tests.unit.flow_bench import NEXT, FlowBench
 
 FOLDER = Path(__file__).parent.parent / "operations"
@@ -23,9 +24,9 @@ def test_every_operation_has_a_scenario() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
 def test_scenario(case: Path, database: Database, second_database: Database) -> None:
+    load(database, case / "before.sql")
+    load_wanted(second_database, case)
     with open_session(database) as session, open_session(second_database) as expected:
-        session.execute((case / "before.sql").read_bytes())
-        expected.execute((case / "after.sql").read_bytes())
         found = compile_migration(read_migration(case / "migration.toml"), read_catalog(session))
         bench = FlowBench.of(session, found)
         bench.assert_exact()

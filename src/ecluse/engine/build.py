@@ -53,7 +53,7 @@ def repair(run: Run, conn: Connection) -> None:
             conn.execute(f"ANALYZE {flow_sql.UNITS}")
             row = conn.execute(f"SELECT count(*) FROM {flow_sql.UNITS}").fetchone()
             if row and row[0]:
-                conn.execute(flow_sql.clear_units(flow.new, at))
+                conn.execute(flow_sql.clear_units(flow.new, at, sloppy=True))
                 conn.execute(flow_sql.clear_quarantine(run.id, flow))
         journal.advance(conn, run.id, stage="index")
     run.journaled("repaired")
@@ -87,6 +87,21 @@ def index_tasks(run: Run, member: Member) -> tuple[list[str], list[str]]:
     return first, after
 
 
+def member_tasks(run: Run, flow: Flow, member: Member) -> tuple[list[str], list[str]]:
+    """`index_tasks` with what the engine itself needs, and with owners, rights and statistics at the end."""
+    tasks, later = index_tasks(run, member)
+    if not flow.new.find and member is flow.new.anchor:
+        name = prepare.unit_index_name(flow, "new")
+        tasks.append(f"CREATE INDEX {ident(name)} {prepare.unit_index(flow, flow.new, run.building)}")
+    if run.plan.everything_published:
+        later.append(f"ALTER TABLE {member.table.name.within(run.plan.next_schema).sql} REPLICA IDENTITY DEFAULT")
+    if member.role != "aside":
+        # Policies and rules wait for the switch: they bind to whatever bears a name when they are made.
+        later += ddl_table.table_settings(member.table, run.plan.next_schema, run.plan.default_grantees)
+    later.append(f"ANALYZE {member.table.name.within(run.plan.next_schema).sql}")
+    return tasks, later
+
+
 def _using_index(target: Name, constraint: Constraint, index: str) -> str:
     kind = "PRIMARY KEY" if constraint.kind == "p" else "UNIQUE"
     tail = " DEFERRABLE" if constraint.deferrable else ""
@@ -101,15 +116,8 @@ def index(run: Run, conn: Connection) -> None:
     after: list[tuple[str, str]] = []
     for flow in run.plan.flows:
         for member in flow.new.members:
-            tasks, later = index_tasks(run, member)
-            if not flow.new.find and member is flow.new.anchor:
-                name = prepare.unit_index_name(flow, "new")
-                tasks.append(f"CREATE INDEX {ident(name)} {prepare.unit_index(flow, flow.new, run.building)}")
+            tasks, later = member_tasks(run, flow, member)
             first += [(f"index {member.alias} {n}", sql) for n, sql in enumerate(tasks)]
-            if member.role != "aside":
-                # Policies and rules wait for the switch: they bind to whatever bears a name when they are made.
-                later += ddl_table.table_settings(member.table, run.plan.next_schema, run.plan.default_grantees)
-            later.append(f"ANALYZE {member.table.name.within(run.plan.next_schema).sql}")
             after += [(f"finish {member.alias} {n}", sql) for n, sql in enumerate(later)]
     _in_parallel(run, [task for task in first if task[0] not in done])
     for task in after:

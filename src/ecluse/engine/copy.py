@@ -160,6 +160,9 @@ def _chunk(run: Run, conn: Connection, flow: Flow, lo: int, hi: int) -> tuple[in
     began = time.monotonic()
     rows = 0
     with conn.transaction():
+        # All members of a chunk at one snapshot: a satellite whose anchor another statement saw otherwise would
+        # hang on nothing, and no unit would find it.
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         for member in flow.old.members:
             conn.execute(f"LOCK TABLE {member.table.name.sql} IN ACCESS SHARE MODE")
         prepare.check_watch(conn, run, flow)

@@ -58,26 +58,26 @@ def _write_quarantine(run: Run, conn: Connection, place: Path) -> None:
 
 
 def _drop(run: Run, conn: Connection) -> None:
+    for statement in drop_statements(run):
+        conn.execute(statement)
+    journal.advance(conn, run.id, status="finished", stage="finished")
+
+
+def drop_statements(run: Run) -> tuple[str, ...]:
     """All in one transaction with the record. No CASCADE: what someone hung on the old shape is not ours to drop."""
     plan = run.plan
+    statements: list[str] = []
     for member in switch_sql.visible(plan):
-        for statement in flow_sql.drop_capture(run.id, member, member.table.name):
-            conn.execute(statement)
+        statements += flow_sql.drop_capture(run.id, member, member.table.name)
     for flow in plan.flows:
         for member in flow.members:
-            for statement in flow_sql.drop_log(run.id, member):
-                conn.execute(statement)
+            statements += flow_sql.drop_log(run.id, member)
         if not flow.new.find:
             home = flow.new.anchor.table.name.schema
-            conn.execute(f"DROP INDEX IF EXISTS {Name(home, prepare.unit_index_name(flow, 'new')).sql}")
-    for moved in plan.moved:
-        conn.execute(drop_name(moved.kind, moved.signature, moved.name, plan.kept_schema))
+            statements.append(f"DROP INDEX IF EXISTS {Name(home, prepare.unit_index_name(flow, 'new')).sql}")
+    statements += [drop_name(m.kind, m.signature, m.name, plan.kept_schema) for m in plan.moved]
     for flow in plan.flows:
-        for member in flow.new.members:
-            if member.role == "aside":
-                conn.execute(f"DROP TABLE {member.table.name.within(plan.next_schema).sql}")
-    for table in plan.inputs:
-        conn.execute(f"DROP TABLE IF EXISTS {table.name.sql}")
-    conn.execute(f"DROP SCHEMA {ident(plan.kept_schema)}")
-    conn.execute(f"DROP SCHEMA {ident(plan.next_schema)}")
-    journal.advance(conn, run.id, status="finished", stage="finished")
+        asides = (m.table.name for m in flow.new.members if m.role == "aside")
+        statements += [f"DROP TABLE {name.within(plan.next_schema).sql}" for name in asides]
+    statements += [f"DROP TABLE IF EXISTS {table.name.sql}" for table in plan.inputs]
+    return (*statements, f"DROP SCHEMA {ident(plan.kept_schema)}", f"DROP SCHEMA {ident(plan.next_schema)}")

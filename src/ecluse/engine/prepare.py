@@ -20,7 +20,11 @@ def prepare_statements(run: Run) -> tuple[str, ...]:
     plan = run.plan
     statements = [f"CREATE SCHEMA {ident(plan.next_schema)}", f"CREATE SCHEMA {ident(plan.kept_schema)}"]
     for flow in plan.flows:
-        statements += [create_table(m.table, plan.next_schema) for m in flow.new.members]
+        for member in flow.new.members:
+            statements.append(create_table(member.table, plan.next_schema))
+            if plan.everything_published:
+                # Without a key yet, a published table would refuse the deletes of `repair`.
+                statements.append(f"ALTER TABLE {member.table.name.within(plan.next_schema).sql} REPLICA IDENTITY FULL")
         for member in flow.old.members:
             statements += flow_sql.create_log(run.id, member)
     statements += [f"CREATE TABLE {table.name.sql} {table.definition}" for table in plan.inputs]

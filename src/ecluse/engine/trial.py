@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import psycopg
+from pglast.parser import ParseError
 
 from ecluse.engine.build import index_tasks
 from ecluse.engine.context import Connection, Run
@@ -17,9 +18,9 @@ from ecluse.errors import MappingError
 from ecluse.model.catalog import View
 from ecluse.model.flow import Flow, Member, Side, fill
 from ecluse.model.names import ident
-from ecluse.model.plan import Hazard, Plan
+from ecluse.model.plan import Define, Hazard, Plan
 from ecluse.planning import ddl_objects, ddl_table, flow_sql, switch_sql
-from ecluse.planning.elsewhere import elsewhere
+from ecluse.planning.elsewhere import elsewhere, script_elsewhere
 from ecluse.postgres.failures import translate
 
 
@@ -42,6 +43,8 @@ def trial(conn: Connection, plan: Plan) -> list[Hazard]:
                 _mappings(plan, flow, attempt)
             for view in plan.views:
                 _view(plan, view, attempt)
+            for define in plan.defines:
+                _define(plan, define, attempt)
     return found
 
 
@@ -61,6 +64,10 @@ class _Attempts:
         with self._noting(what, thing, hint), self._conn.transaction():
             self._conn.execute(make().encode())
 
+    def note(self, what: str, thing: str, why: str) -> None:
+        """A finding that needs no statement."""
+        self._found.append(Hazard(f"trial-{what}", "refuse", thing, f"{what} of {thing} does not fit: {why}"))
+
     @contextmanager
     def _noting(self, what: str, thing: str, hint: str) -> Iterator[None]:
         try:
@@ -79,6 +86,7 @@ class _Attempts:
 
 def _tables(plan: Plan, attempt: _Attempts) -> None:
     run = Run(0, plan, _no_session, lambda _: None)
+    names = {m.table.name for m in switch_sql.visible(plan)}
     for flow in plan.flows:
         for member in flow.new.members:
             name = str(member.table.name)
@@ -95,7 +103,9 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
                 attempt("setting", name, statement)
             at = member.table.name.within(plan.next_schema)
             for statement in ddl_table.bound_objects(member.table, plan.next_schema):
-                attempt("policy", name, statement, "declare the table's policies in the migration")
+                # A policy may read another table of the new shape, as one on messages reads conversations.
+                moved = elsewhere(statement, names, plan.next_schema)
+                attempt("policy", name, moved, "declare the table's policies in the migration")
             for trigger in member.table.triggers:
                 for statement in ddl_objects.trigger_sql(trigger, member.table.name, at):
                     attempt("trigger", f"{trigger.name} on {name}", statement)
@@ -136,6 +146,20 @@ def _unit(side: Side, at: flow_sql.Places) -> str:
 
 
 # --- views ------------------------------------------------------------------------------------------
+
+
+def _define(plan: Plan, define: Define, attempt: _Attempts) -> None:
+    """Make what the script makes, in the next schema: bodies of functions are not looked into, all else is."""
+    names = {m.table.name for m in switch_sql.visible(plan)} | {v.name for v in plan.views}
+    names |= {o.name for d in plan.defines for o in d.objects}
+    try:
+        statements = script_elsewhere(define.up, names, plan.next_schema)
+    except ParseError as error:
+        attempt.note("script", define.title, str(error))
+        return
+    attempt("script", define.title, "SET LOCAL check_function_bodies TO off")
+    for statement in statements:
+        attempt("script", define.title, f"SET LOCAL search_path TO DEFAULT; {statement}; SET LOCAL search_path TO ''")
 
 
 def _view(plan: Plan, view: View, attempt: _Attempts) -> None:

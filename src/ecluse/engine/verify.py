@@ -54,7 +54,7 @@ def _scope(run: Run, both: Readers, flow: Flow, at: Places, switched: bool) -> S
             f"SELECT pg_relation_size({literal(at.sql(member.alias))}) / current_setting('block_size')::bigint".encode()
         ).fetchone()
         pages[member.alias] = int(row[0]) if row else 0
-    return Scope(at, tuple(sorted(units)), pages, run.options.workers)
+    return Scope(at, tuple(sorted(units)), pages, run.options.workers, switched)
 
 
 # --- conservation -----------------------------------------------------------------------------------

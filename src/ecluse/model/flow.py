@@ -72,7 +72,8 @@ class Side:
 
     `unit` is a text expression over `m`, a row of the anchor (or of its capture log), and must be NOT NULL. `find` is
     a condition between `m` and `u.unit` that is true exactly for the rows of that unit and can use an index; where
-    it is empty, `unit = u.unit` is used and the engine makes an index on the expression.
+    it is empty, `unit = u.unit` is used and the engine makes an index on the expression. With `recheck` it may be
+    true for rows of other units too (two texts of one UUID), and the unit is compared as well.
     `several`: a unit may hold more than one row of the anchor, so that no ctid range may cut one.
     """
 
@@ -80,6 +81,7 @@ class Side:
     unit: str
     find: str = ""
     several: bool = False
+    recheck: bool = False
 
     @property
     def anchor(self) -> Member:

@@ -151,6 +151,7 @@ class Plan:
     census: tuple[Census, ...] = ()
     dependents: tuple[Dependent, ...] = ()
     default_grantees: tuple[str, ...] = ()
+    everything_published: bool = False  # a publication FOR ALL TABLES takes the next tables in as well
     prebuilt: tuple[Name, ...] = ()  # materialised views that are built in the next schema and moved
     late_functions: tuple[int, ...] = ()  # oids of carried functions that read a carried view
     format: int = 1

@@ -113,17 +113,13 @@ def _flow(work: Work, draft: Draft) -> Flow:
     return Flow(
         name=draft.new,
         old=Side(tuple(old), unit=draft.old_unit(), find=draft.find(new=False)),
-        new=Side(tuple(new), unit=draft.new_unit(work.drafts), find=_find_new(work, draft)),
+        new=Side(
+            tuple(new),
+            unit=draft.new_unit(work.drafts),
+            find=draft.find(new=True),
+            recheck=any(name in draft.conversions for name in draft.key),
+        ),
     )
-
-
-def _find_new(work: Work, draft: Draft) -> str:
-    """The condition for new rows. Two texts of one value are two units, and the new row is of one of them only."""
-    found = draft.find(new=True)
-    if any(name in draft.conversions for name in draft.key):
-        # Not `=`, which the planner would take for a join clause and compute for every row of the table.
-        found += f" AND ({draft.new_unit(work.drafts)}) IS NOT DISTINCT FROM u.unit"
-    return found
 
 
 def _source(draft: Draft, *, new: bool) -> str:

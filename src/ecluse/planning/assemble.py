@@ -23,7 +23,7 @@ from ecluse.model.plan import (
     Plan,
     SqlChange,
 )
-from ecluse.planning.hazards import activity_hazards, flow_hazards, table_hazards
+from ecluse.planning.hazards import activity_hazards, client_hazards, flow_hazards, table_hazards
 
 # Dependents that are part of the table's own definition: they go with it and are in the new one where it has them.
 _OWN = frozenset({"default", "generated", "constraint", "index", "statistics", "sequence", "trigger", "rule", "policy"})
@@ -83,6 +83,7 @@ def assemble(
             catalog, [*old.values(), *(catalog.tables[a.table] for a in added if a.table in catalog.tables)]
         ),
         *flow_hazards(flows),
+        *client_hazards(flows),
         *activity_hazards(catalog),
         *_new_names_taken(inventory),
         *_mentions(inventory),
@@ -107,6 +108,7 @@ def assemble(
         hazards=tuple(hazards),
         dependents=tuple(d for d in catalog.dependents if d.table in old),
         default_grantees=catalog.default_grantees,
+        everything_published=any(p.all_tables for p in catalog.publications),
         prebuilt=_prebuilt(inventory),
         late_functions=tuple(inventory.late_functions),
     )

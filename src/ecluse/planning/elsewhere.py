@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pglast
@@ -16,7 +17,7 @@ from ecluse.planning.switch_sql import visible
 
 
 class _Elsewhere(Visitor):
-    """Puts the names of some tables into another schema, in a parsed statement."""
+    """Puts the names of some relations and functions into another schema, in a parsed statement."""
 
     def __init__(self, names: set[Name], schema: str) -> None:
         super().__init__()
@@ -27,12 +28,43 @@ class _Elsewhere(Visitor):
         if Name(node.schemaname or "public", str(node.relname)) in self._names:
             node.schemaname = self._schema
 
+    def visit_CreateFunctionStmt(self, _: object, node: ast.CreateFunctionStmt) -> None:
+        node.funcname = self._moved(node.funcname)
+
+    def visit_CreateTrigStmt(self, _: object, node: ast.CreateTrigStmt) -> None:
+        node.funcname = self._moved(node.funcname)
+
+    def visit_FuncCall(self, _: object, node: ast.FuncCall) -> None:
+        node.funcname = self._moved(node.funcname)
+
+    def visit_ObjectWithArgs(self, _: object, node: ast.ObjectWithArgs) -> None:
+        node.objname = self._moved(node.objname)
+
+    def visit_TypeName(self, _: object, node: ast.TypeName) -> None:
+        node.names = self._moved(node.names)
+
+    def _moved(self, parts: Sequence[ast.String] | None) -> tuple[ast.String, ...]:
+        words = [str(part.sval) for part in parts or ()]
+        if not words:
+            return tuple(parts or ())
+        name = Name(words[-2] if len(words) > 1 else "public", words[-1])
+        if name in self._names:
+            return (ast.String(self._schema), ast.String(name.name))
+        return tuple(parts or ())
+
 
 def elsewhere(text: str, names: set[Name], schema: str) -> str:
     """The statement with those tables taken from another schema."""
     parsed = pglast.parse_sql(text)
     _Elsewhere(names, schema)(parsed)
     return str(RawStream()(parsed[0]))
+
+
+def script_elsewhere(text: str, names: set[Name], schema: str) -> list[str]:
+    """The statements of a script, with those relations and functions in another schema. Bodies of functions stay."""
+    parsed = pglast.parse_sql(text)
+    _Elsewhere(names, schema)(parsed)
+    return [str(RawStream()(statement)) for statement in parsed]
 
 
 def prebuilt(plan: Plan, view: View) -> View:

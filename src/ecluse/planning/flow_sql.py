@@ -74,9 +74,14 @@ def reason(member: Member, at: Places) -> str:
     return f"CASE{cases} END" if cases else "NULL::text"
 
 
-def find(side: Side, at: Places) -> str:
-    """The condition between `m`, a row of the anchor, and `u.unit`."""
-    return fill(side.find, at.sql) if side.find else f"({fill(side.unit, at.sql)}) = u.unit"
+def find(side: Side, at: Places, *, sloppy: bool = False) -> str:
+    """The condition between `m`, a row of the anchor, and `u.unit`. `sloppy`: without `recheck`."""
+    unit = fill(side.unit, at.sql)
+    if not side.find:
+        return f"({unit}) = u.unit"
+    found = fill(side.find, at.sql)
+    # Not `=`, which the planner would take for a join clause and compute for every row of the table.
+    return f"{found} AND ({unit}) IS NOT DISTINCT FROM u.unit" if side.recheck and not sloppy else found
 
 
 def rows_all(member: Member, at: Places, extra: str = "true") -> str:
@@ -247,15 +252,16 @@ def units_of_log(run: int, side: Side, member: Member, at: Places, taken: bool =
 # --- units: clear and rebuild -----------------------------------------------------------------------
 
 
-def clear_units(side: Side, at: Places) -> str:
+def clear_units(side: Side, at: Places, *, sloppy: bool = False) -> str:
     """Delete the rows of the units in hand, all members in one statement.
 
-    One statement has one snapshot, so no delete can hide from the next the rows by which it finds its own.
+    `sloppy` after the copy, when a row may be there twice and its unit cannot be computed yet. One statement has
+    one snapshot, so no delete can hide from the next the rows by which it finds its own.
     """
     anchor = side.anchor
     parts = [
         f"gone AS MATERIALIZED (SELECT m.*, m.ctid AS ecluse_ctid FROM {UNITS} u "
-        f"JOIN {at.sql(anchor.alias)} m ON {find(side, at)} WHERE true{accepted(anchor, at)})"
+        f"JOIN {at.sql(anchor.alias)} m ON {find(side, at, sloppy=sloppy)} WHERE true{accepted(anchor, at)})"
     ]
     for number, member in enumerate(side.satellites):
         parts.append(f"d{number} AS (DELETE FROM {at.sql(member.alias)} m USING gone a WHERE {member.join})")

@@ -137,6 +137,27 @@ def flow_hazards(flows: Iterable[Flow]) -> Iterator[Hazard]:
                     )
 
 
+def client_hazards(flows: Iterable[Flow]) -> Iterator[Hazard]:
+    """What running clients will notice: statements that they prepared keep the types that they had then."""
+    old = {m.table.name: m.table for f in flows for m in f.old.members}
+    for flow in flows:
+        for member in flow.new.members:
+            was = old.get(member.table.name)
+            if was is None or member.role == "aside":
+                continue
+            now = {c.name: c.type for c in member.table.columns}
+            changed = [c.name for c in was.columns if now.get(c.name, c.type) != c.type]
+            if changed:
+                yield Hazard(
+                    "prepared-statements",
+                    "note",
+                    str(was.name),
+                    f"{', '.join(changed)} of {was.name} change their type: statements that clients have prepared "
+                    "fail after the switch until they reconnect",
+                    "ecluse switch --recycle-clients ends their sessions, so that pools reconnect",
+                )
+
+
 def _join_indexed(member: Member) -> bool:
     leading = [i.columns[0] for i in member.table.indexes if i.columns and i.columns[0]]
     leading += [c.columns[0] for c in member.table.constraints if c.kind in "pu" and c.columns]
@@ -144,8 +165,18 @@ def _join_indexed(member: Member) -> bool:
 
 
 def activity_hazards(catalog: Catalog) -> Iterator[Hazard]:
-    """What the server is busy with at this moment."""
+    """What the server is busy with at this moment, and what listens to all of it."""
     now = catalog.activity
+    for publication in catalog.publications:
+        if publication.all_tables:
+            yield Hazard(
+                "publication-of-all-tables",
+                "warn",
+                publication.name,
+                f"publication {publication.name} is FOR ALL TABLES: it sends the tables that are being built as well, and "
+                "a subscriber that has no such tables stops",
+                "list its tables instead for the time of the migration, or make sure that nobody subscribes",
+            )
     for one in now.prepared_transactions:
         yield Hazard(
             "prepared-transaction",

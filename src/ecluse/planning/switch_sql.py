@@ -122,13 +122,17 @@ def free_sequences(plan: Plan, table: Table) -> tuple[tuple[str, Name], ...]:
     return tuple(
         (c.name, c.sequence)
         for c in table.columns
-        if c.sequence is not None and not c.identity and _still_used(new, c.name)
+        if c.sequence is not None and not c.identity and _still_used(new, c.name, c.sequence)
     )
 
 
-def _still_used(new: Table, column: str) -> bool:
+def _still_used(new: Table, column: str, sequence: Name) -> bool:
     found = new.column(column)
-    return found is not None and found.sequence is not None
+    if found is None or found.identity:
+        return False
+    # A table that the migration declares owns no sequence yet; its default says which one it uses.
+    declared = found.default is not None and "nextval(" in found.default and sequence.name in found.default
+    return found.sequence == sequence or declared
 
 
 def identity_columns(plan: Plan) -> tuple[tuple[Name, str], ...]:

@@ -111,6 +111,9 @@ def replica_lag(conn: Session) -> ReplicaLag:
     return ReplicaLag(standbys, behind, seconds)
 
 
+_PATIENCE = 3.0  # seconds
+
+
 # --- one run for each database ----------------------------------------------------------------------
 
 
@@ -125,7 +128,7 @@ class RunLock:
     def check(self) -> None:
         """Raise ConnectionLost if the lock went with its connection; for a long run to ask now and then."""
         try:
-            held = any(blocker.pid == self.pid for blocker in _holders(self._session))
+            held = any(blocker.pid == self.pid for blocker in run_lock_holders(self._session))
         except psycopg.Error as error:
             raise translate(error) from None
         if not held:
@@ -136,14 +139,18 @@ class RunLock:
 
 
 @contextlib.contextmanager
-def hold_run_lock(database: Database, what: str) -> Iterator[RunLock]:
-    """Keep other runs away from the database; `what` ("apply 0001_uuid") is how we are shown to them."""
+def hold_run_lock(database: Database, what: str, patience: float = _PATIENCE) -> Iterator[RunLock]:
+    """Keep other runs away from the database; `what` ("apply 0001_uuid") is how we are shown to them.
+
+    It waits a few seconds (`patience`): the server may not have noticed yet that a killed run is gone.
+    """
     with contextlib.closing(open_session(database, role=what)) as session:
         try:
-            taken = _try_run_lock(session)
-            holders = () if taken else _holders(session)
-            if not taken and not holders:
-                taken = _try_run_lock(session)  # its holder left between our two looks
+            deadline = time.monotonic() + patience
+            holders: tuple[Blocker, ...] = ()
+            while not (taken := _try_run_lock(session)) and time.monotonic() < deadline:
+                holders = run_lock_holders(session)
+                time.sleep(0.1)
         except psycopg.Error as error:
             raise translate(error, "nothing was changed") from None
         if not taken:
@@ -161,7 +168,8 @@ def _try_run_lock(session: Session) -> bool:
     return bool(_one(session, "SELECT pg_catalog.pg_try_advisory_lock(%(key)s)", {"key": _RUN_KEY})[0])
 
 
-def _holders(session: Session) -> tuple[Blocker, ...]:
+def run_lock_holders(session: Session) -> tuple[Blocker, ...]:
+    """Who has a run on the database of this session at work."""
     return tuple(Blocker(*row) for row in session.execute(_RUN_LOCK_HOLDERS, [_RUN_KEY]))
 
 

@@ -22,6 +22,7 @@ class Scope:
     pending: tuple[str, ...]
     pages: Mapping[str, int]
     workers: int
+    switched: bool = False
 
     @property
     def units(self) -> str:
@@ -87,7 +88,7 @@ def _belongs(side: Side, member: Member, scope: Scope) -> str:
     if member is anchor:
         return not_pending(side, scope)
     text = ""
-    if member.logged and (anchor.rejects or _may_be_alone(side, member)):
+    if member.logged and (anchor.rejects or _may_be_alone(side, member, scope)):
         anchors = flow_sql.rows_all(anchor, scope.at)
         text += f" AND EXISTS (SELECT 1 FROM {anchors} a WHERE {member.join})"
     if scope.pending:
@@ -98,8 +99,11 @@ def _belongs(side: Side, member: Member, scope: Scope) -> str:
     return text
 
 
-def _may_be_alone(side: Side, member: Member) -> bool:
+def _may_be_alone(side: Side, member: Member, scope: Scope) -> bool:
     # The engine's own tables hang on their anchor by construction; a row that does not is a difference to be shown.
+    # But after the switch applications delete anchors, and what the engine kept beside them waits for the way back.
+    if member.role == "aside":
+        return scope.switched
     return member.role == "replaces" and flow_sql.may_hang_alone(side, member)
 
 

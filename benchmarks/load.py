@@ -1,0 +1,118 @@
+"""The application: clients in a process of their own that read and write by key at a steady rate, each statement timed.
+
+A statement that waits is timed from when it was due: who is stalled cannot complain less often for it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import threading
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection as Pipe
+
+import psycopg
+
+from benchmarks.ground import Connection, connect
+
+CLIENTS = 4
+RATE = 300.0  # transactions a second, of all clients together
+
+
+@dataclass(slots=True)
+class Felt:
+    """What the application felt. Times in milliseconds."""
+
+    statements: int = 0
+    p50: float = 0.0
+    p99: float = 0.0
+    worst: float = 0.0
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Client:
+    conninfo: str
+    stop: threading.Event
+    times: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def run(self, number: int, ids: list[str]) -> None:
+        chance = random.Random(number)
+        ids = list(ids)
+        conn = connect(self.conninfo)
+        due = time.monotonic() + chance.random() * CLIENTS / RATE
+        while not self.stop.wait(max(0.0, due - time.monotonic())):
+            try:
+                _transaction(conn, chance, ids)
+            except psycopg.Error as error:
+                self.errors[error.sqlstate or type(error).__name__] += 1
+                if conn.closed:
+                    conn = connect(self.conninfo)
+            now = time.monotonic()
+            self.times.append(now - due)
+            # Late transactions are not made up for: a pool does not either.
+            due = max(due + CLIENTS / RATE, now)
+        conn.close()
+
+
+def _transaction(conn: Connection, chance: random.Random, ids: list[str]) -> None:
+    """One of four: read, change, add, tag. Ids go over as text of no type, so both shapes take them."""
+    one, dice = chance.choice(ids), chance.random()
+    if dice < 0.5:
+        conn.execute("SELECT * FROM conversations WHERE id = %s", (one,)).fetchall()
+    elif dice < 0.8:
+        conn.execute("UPDATE conversations SET response = response || '.' WHERE id = %s", (one,))
+    elif dice < 0.95:
+        new = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+        conn.execute(
+            "INSERT INTO conversations (id, session_id, user_id, question) VALUES (%s, 'web', 'user-1', 'how?')", (new,)
+        )
+        ids[chance.randrange(len(ids))] = new
+    else:
+        conn.execute("INSERT INTO tags (conversation_id, tag) VALUES (%s, 'later')", (one,))
+
+
+def _main(conninfo: str, pipe: Pipe) -> None:
+    with connect(conninfo) as conn:
+        ids = [row[0] for row in conn.execute("SELECT id FROM conversations TABLESAMPLE BERNOULLI (20) LIMIT 20000")]
+    stop = threading.Event()
+    clients = [_Client(conninfo, stop) for _ in range(CLIENTS)]
+    threads = [threading.Thread(target=c.run, args=(n, ids)) for n, c in enumerate(clients)]
+    for thread in threads:
+        thread.start()
+    pipe.send("running")
+    pipe.recv()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    pipe.send(felt([t for c in clients for t in c.times], sum((c.errors for c in clients), Counter[str]())))
+
+
+def felt(seconds: list[float], errors: Counter[str]) -> Felt:
+    """Sum up."""
+    times = sorted(s * 1000 for s in seconds)
+    if not times:
+        return Felt(errors=dict(errors))
+    return Felt(len(times), times[len(times) // 2], times[int(len(times) * 0.99)], times[-1], dict(errors))
+
+
+class Load:
+    """The application, running from `start` to `stop`."""
+
+    def __init__(self, conninfo: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_main, args=(conninfo, theirs), daemon=True)
+        self._process.start()
+        self._pipe.recv()
+
+    def stop(self) -> Felt:
+        """End it and say what it felt."""
+        self._pipe.send("stop")
+        result: Felt = self._pipe.recv()
+        self._process.join()
+        return result

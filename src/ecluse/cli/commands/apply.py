@@ -1,0 +1,88 @@
+"""`ecluse apply`: build and prove the new shape, up to the gate; with --switch, through it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ecluse.cli import arguments, running
+from ecluse.cli.invocation import Invocation
+from ecluse.cli.options import Command, current
+from ecluse.cli.project import Project
+from ecluse.cli.render import runs
+from ecluse.errors import PlanRefused
+
+if TYPE_CHECKING:
+    from ecluse.model.migration import Migration
+    from ecluse.model.plan import Plan
+    from ecluse.postgres.connect import Database
+
+
+@click.command(cls=Command)
+@arguments.migration
+@click.option("--switch", is_flag=True, help="Go through the gate: the new shape takes the place of the old.")
+@click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Carry out this saved plan and no other.")
+@arguments.run_options
+@arguments.switch_options
+@current
+def apply(invocation: Invocation, /, migration: str, switch: bool, plan_file: Path | None, **options: Any) -> None:
+    """Build the new shape of a MIGRATION beside the old, prove it, and stop at the gate before the switch.
+
+    A run that stopped half way goes on where it stopped, with the plan it began with.
+    """
+    project = Project.of(invocation)
+    wanted = project.migration(migration)
+    database = project.database(wanted.database)
+    plan = _plan(invocation, database, wanted, plan_file)
+    running.confirm_protected(invocation, database, "change")
+    again = f"ecluse apply {migration}" + (" --switch" if switch else "")
+    with running.engine_for(invocation, database, arguments.as_options(options), again) as engine:
+        record = engine.apply(plan)
+        seconds = engine.switch(wanted.name) if switch and record.status != "switched" else None
+    done = {
+        "migration": wanted.name,
+        "database": str(database),
+        "run": record.id,
+        "fingerprint": record.fingerprint,
+        "status": "switched" if seconds is not None else record.status,
+        "seconds_under_lock": seconds,
+    }
+    invocation.conclude(done, runs.applied)
+    switched = done["status"] == "switched"
+    invocation.next(f"ecluse verify {migration}" if switched else f"ecluse switch {migration}")
+
+
+def _plan(invocation: Invocation, database: Database, wanted: Migration, file: Path | None) -> Plan:
+    """The plan to carry out: that of an unfinished run, else the saved one where it still fits, else a new one."""
+    from ecluse.cli.plan_file import read_plan
+    from ecluse.engine.planner import check_fingerprint, make_plan
+    from ecluse.engine.status import unfinished_plan
+
+    saved = read_plan(file) if file else None
+    # Not compared with the database: the run itself has changed it (triggers), and its own watch sees the rest.
+    begun = unfinished_plan(database, wanted.name)
+    if begun:
+        if saved:
+            check_fingerprint(saved, begun[1])
+        invocation.say(f"going on with run {begun[0]}, plan {begun[1].fingerprint}")
+        return begun[1]
+    now = make_plan(database, wanted)
+    if saved:
+        check_fingerprint(saved, now)
+    if now.refused:
+        raise refused(now)
+    return saved or now
+
+
+def refused(plan: Plan) -> PlanRefused:
+    """Every reason at once, each with what may be pasted."""
+    reasons = [f"{h.id}  {h.message}" + (f"\n  {h.hint}" if h.hint else "") for h in plan.refused]
+    number = len(reasons)
+    return PlanRefused(
+        f"the plan for '{plan.migration}' is refused, for {number} reason" + ("s" if number > 1 else ""),
+        details="\n".join(reasons),
+        hint=f"ecluse plan {plan.migration}",
+        state="nothing was changed",
+    )

@@ -1,0 +1,90 @@
+"""`ecluse inspect`: what is there, and which columns look like references."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ecluse.cli.invocation import Invocation
+from ecluse.cli.options import Command, current
+from ecluse.cli.project import Project
+from ecluse.cli.render import human
+from ecluse.cli.render.json import plain
+
+if TYPE_CHECKING:
+    from ecluse.model.catalog import Catalog, Table
+
+
+@click.command(cls=Command)
+@current
+def inspect(invocation: Invocation) -> None:
+    """Show the tables of a database, and the columns that look like references without being foreign keys.
+
+    For those, a sample of the values is looked up in the keys of other tables, inside jsonb and arrays too.
+    """
+    from ecluse.engine.references import find_references
+    from ecluse.postgres.catalog import read_catalog
+    from ecluse.postgres.connect import open_session
+
+    database = Project.of(invocation).database()
+    with open_session(database, role="inspect") as conn:
+        catalog = read_catalog(conn)
+        references = find_references(conn, catalog)
+    value = {
+        "database": str(database),
+        "server_version": catalog.server_version,
+        "tables": [_table(catalog, table) for table in catalog.tables.values()],
+        "references": plain(references),
+    }
+    invocation.show(value, _lines)
+
+
+def _table(catalog: Catalog, table: Table) -> dict[str, Any]:
+    own = ("default", "generated", "constraint", "index", "statistics", "sequence")
+    return {
+        "name": str(table.name),
+        "rows": None if table.rows < 0 else round(table.rows),
+        "octets": table.size,
+        "primary_key": list(table.primary_key),
+        "refers_to": sorted({str(k.references) for k in table.foreign_keys}),
+        "referred_by": sorted({str(name) for name, _ in catalog.referencing(table.name)}),
+        "dependents": sorted({d.object for d in catalog.dependents if d.table == table.name and d.kind not in own}),
+        "columns": [{"name": c.name, "type": c.type, "not_null": c.not_null} for c in table.columns],
+    }
+
+
+def _lines(value: dict[str, Any]) -> Iterator[str]:
+    yield human.heading(value["database"])
+    rows: list[tuple[str, ...]] = [("table", "rows", "size", "key", "refers to", "referred by")]
+    for table in value["tables"]:
+        rows.append(
+            (
+                table["name"],
+                human.count(table["rows"]),
+                human.size(table["octets"]),
+                ", ".join(table["primary_key"]) or "NONE",
+                ", ".join(table["refers_to"]),
+                ", ".join(table["referred_by"]),
+            )
+        )
+    yield from human.table(rows, right=[1, 2])
+    for table in value["tables"]:
+        if table["dependents"]:
+            yield f"  on {table['name']} stand: {', '.join(table['dependents'])}"
+    yield from _references(value["references"])
+
+
+def _references(found: list[dict[str, Any]]) -> Iterator[str]:
+    if not found:
+        yield "No column looks like a reference that is not declared."
+        return
+    yield human.heading("columns that look like references, and are no foreign keys")
+    rows: list[tuple[str, ...]] = [("column", "type", "looks like", "type", "overlap", "")]
+    for one in found:
+        place = f"{one['table']}.{one['column']}" + (f" -> {one['path']}" if one["path"] else "")
+        why = "by name and values" if one["by_name"] else "by values"
+        share = f"{one['overlap']:.0%} of {one['values']:,}"
+        rows.append((place, one["type"], one["refers_to"], one["refers_to_type"], share, why))
+    yield from human.table(rows, right=[4])

@@ -1,0 +1,74 @@
+"""`ecluse plan`: what would be done, what was found, and what it would take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ecluse.cli import arguments
+from ecluse.cli.invocation import Invocation
+from ecluse.cli.options import Command, current
+from ecluse.cli.project import Project
+from ecluse.cli.render import planned
+
+if TYPE_CHECKING:
+    from ecluse.model.migration import Migration
+    from ecluse.model.plan import Plan, Step
+    from ecluse.postgres.connect import Database
+
+
+@click.command(cls=Command)
+@arguments.migration
+@click.option("--save", type=click.Path(path_type=Path), help="Write the plan to a file, for `ecluse apply --plan`.")
+@arguments.show_values
+@current
+def plan(invocation: Invocation, /, migration: str, save: Path | None, show_values: bool) -> int:
+    """Plan a MIGRATION on its database as it stands. Nothing is changed; exit 3 where the plan is refused."""
+    from ecluse.cli.plan_file import write_plan
+    from ecluse.engine.explain import steps
+    from ecluse.engine.planner import make_plan
+
+    project = Project.of(invocation)
+    wanted = project.migration(migration)
+    database = project.database(wanted.database)
+    made = make_plan(database, wanted, show_values=show_values)
+    if save:
+        write_plan(made, save)
+    value = plan_values(wanted, database, made, steps(made)) | {"saved": str(save) if save else None}
+    invocation.show(value, planned.plan)
+    if not made.refused:
+        invocation.next(f"ecluse apply {migration}" + (f" --plan {save}" if save else ""))
+    return 3 if made.refused else 0
+
+
+def plan_values(migration: Migration, database: Database, made: Plan, steps: list[Step]) -> dict[str, Any]:
+    """A plan as it is printed, in either form."""
+    from ecluse.engine.explain import counts
+
+    levels = {level: sum(h.level == level for h in made.hazards) for level in ("refuse", "warn", "note")}
+    major, minor = divmod(made.server_version, 10000)
+    return {
+        "migration": migration.name,
+        "description": migration.description,
+        "database": str(database),
+        "server": f"PostgreSQL {major}.{minor}",
+        "fingerprint": made.fingerprint,
+        "refused": bool(made.refused),
+        "steps": [
+            {
+                "phase": s.phase,
+                "title": s.title,
+                "lock": s.lock,
+                "rows": s.rows,
+                "seconds": s.seconds,
+                "way_back": s.undo is not None,
+            }
+            for s in steps
+        ],
+        "census": list(made.census),
+        "hazards": sorted(made.hazards, key=lambda h: ("refuse", "warn", "note").index(h.level)),
+        "counts": counts(steps) | levels,
+        "octets": sum(m.table.size for f in made.flows for m in f.old.members),
+    }

@@ -1,0 +1,36 @@
+"""`ecluse switch`: the new shape takes the place of the old."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ecluse.cli import arguments, running
+from ecluse.cli.invocation import Invocation
+from ecluse.cli.options import Command, current
+from ecluse.cli.project import Project
+from ecluse.cli.render import runs
+
+
+@click.command(cls=Command)
+@arguments.migration
+@arguments.run_options
+@arguments.switch_options
+@current
+def switch(invocation: Invocation, /, migration: str, **options: Any) -> None:
+    """Put the new shape of a MIGRATION in the place of the old, in one short transaction.
+
+    Statements that clients prepared against the old types fail until they reconnect; --recycle-clients makes them.
+    """
+    project = Project.of(invocation)
+    wanted = project.migration(migration)
+    database = project.database(wanted.database)
+    running.confirm_protected(invocation, database, "switch")
+    with running.engine_for(
+        invocation, database, arguments.as_options(options), f"ecluse switch {migration}"
+    ) as engine:
+        seconds = engine.switch(wanted.name)
+    done = {"migration": wanted.name, "database": str(database), "status": "switched", "seconds_under_lock": seconds}
+    invocation.conclude(done, runs.applied)
+    invocation.next(f"ecluse verify {migration}")

@@ -1,0 +1,120 @@
+"""The project that a command works in: its settings, its folder, its databases and its migrations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecluse.cli.invocation import Invocation
+from ecluse.errors import UnknownDatabase, UnknownMigration
+
+if TYPE_CHECKING:
+    from ecluse.model.migration import Migration
+    from ecluse.model.settings import Settings
+    from ecluse.postgres.connect import Database
+
+SETTINGS_FILE = "ecluse.toml"
+
+
+def find_settings(start: Path) -> Path:
+    """The nearest ecluse.toml in this folder or one above; the one here, where there is none."""
+    return next(
+        (f / SETTINGS_FILE for f in (start, *start.parents) if (f / SETTINGS_FILE).is_file()), Path(SETTINGS_FILE)
+    )
+
+
+@dataclass(frozen=True)
+class Project:
+    """The settings file, and what it leads to. It is read when something is asked for."""
+
+    file: Path
+    wanted: str | None  # --database
+
+    @classmethod
+    def of(cls, invocation: Invocation) -> Project:
+        """The project that the command line means."""
+        return cls(invocation.config or find_settings(Path.cwd()), invocation.database)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The content of the settings file."""
+        from ecluse.postgres.settings_file import read_settings
+
+        return read_settings(self.file)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the settings file."""
+        return (self.file if self.file.is_dir() else self.file.parent).resolve()
+
+    @property
+    def migrations(self) -> Path:
+        """The folder of the migrations."""
+        return self.folder / self.settings.migrations
+
+    @property
+    def archives(self) -> Path:
+        """Where `finish` writes what it drops."""
+        return self.folder / ".ecluse" / "archive"
+
+    def database(self, name: str | None = None) -> Database:
+        """The database that was asked for by option, else by name, else the only one there is."""
+        from ecluse.postgres.connect import resolve
+
+        return resolve(self.settings, self.wanted or name or self._only(), self.folder)
+
+    def names(self) -> list[str]:
+        """The databases to look at: the one asked for, else all."""
+        return [self.wanted] if self.wanted else list(self.settings.databases)
+
+    def _only(self) -> str:
+        known = list(self.settings.databases)
+        if len(known) == 1 or "app" in known:
+            return "app" if "app" in known else known[0]
+        raise UnknownDatabase(
+            "which database is meant?" if known else f"'{self.file}' has no database",
+            hint=f"--database {known[0]}, of: {', '.join(known)}" if known else '[databases]\napp = "embedded:app"',
+        )
+
+    def migration_file(self, text: str) -> Path:
+        """The file of a migration that was given by name or by path."""
+        path = Path(text)
+        if path.is_file() and (path.suffix == ".toml" or "/" in text):
+            return path
+        for candidate in _candidates(path if path.is_dir() else self.migrations / text, path.name):
+            if candidate.is_file():
+                return candidate
+        known = self.migration_names()
+        raise self._unknown(text, known)
+
+    def migration_names(self) -> list[str]:
+        """The names of all migrations in the folder."""
+        if not self.migrations.is_dir():
+            return []
+        found = {f.stem for f in self.migrations.glob("*.toml")}
+        found |= {
+            d.name for d in self.migrations.iterdir() if d.is_dir() and any(c.is_file() for c in _candidates(d, d.name))
+        }
+        return sorted(found)
+
+    def migration(self, text: str) -> Migration:
+        """The migration itself."""
+        from ecluse.postgres.project import read_migration
+
+        return read_migration(self.migration_file(text))
+
+    def _unknown(self, text: str, known: list[str]) -> UnknownMigration:
+        from ecluse.model.settings import did_you_mean
+
+        listed = ", ".join(known) or "none"
+        return UnknownMigration(
+            f"there is no migration '{text}'{did_you_mean(text, known)}",
+            details=f"migrations in {self.settings.migrations}/: {listed}",
+            hint="ecluse recipes" if not known else f"ecluse plan {known[0]}",
+        )
+
+
+def _candidates(folder: Path, name: str) -> list[Path]:
+    return [folder.with_name(folder.name + ".toml"), folder / f"{name}.toml", folder / "migration.toml"]

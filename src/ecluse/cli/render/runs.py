@@ -1,0 +1,157 @@
+"""Human text of runs: what they came to, how they stand, what they proved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ecluse.cli.render import human
+
+_STATES = {
+    "building": "is being built; the old shape is in use",
+    "ready": "is built and proved; the old shape is in use",
+    "switched": "is in use; the old shape is kept until `ecluse finish`",
+    "finished": "is in use; the old one is archived and gone",
+    "rolled_back": "is rolled back; the old one is in use",
+}
+
+
+def state(value: dict[str, Any]) -> str:
+    """A run's state in a sentence."""
+    return f"the new shape {_STATES[value['status']]}"
+
+
+def applied(value: dict[str, Any]) -> Iterator[str]:
+    """After apply and switch."""
+    held = value["seconds_under_lock"]
+    under = f" Locks were held for {human.duration(held)}." if held else ""
+    yield f"{human.heading(value['migration'])} on {value['database']}: {state(value)}.{under}"
+
+
+def rolled_back(value: dict[str, Any]) -> Iterator[str]:
+    """After a rollback."""
+    yield from applied(value)
+    yield from _aside("parked, the old shape cannot hold them", value["parked"], "  ")
+
+
+def finished(value: dict[str, Any]) -> Iterator[str]:
+    """After finish."""
+    yield f"{human.heading(value['migration'])} on {value['database']}: {state(value)}."
+    yield f"archive: {value['archive']}"
+
+
+# --- status -----------------------------------------------------------------------------------------
+
+
+def status(value: dict[str, Any]) -> Iterator[str]:
+    """The runs of a database."""
+    yield f"{value['database']}"
+    for holder in value["working"]:
+        yield f"  at work: {holder}"
+    if not value["runs"]:
+        yield "  no runs"
+    for run in value["runs"]:
+        yield ""
+        yield from _run(run)
+
+
+def _run(run: dict[str, Any]) -> Iterator[str]:
+    stage = f" at '{run['stage']}'" if run["status"] == "building" else ""
+    yield f"  {human.heading(run['migration'])}  run {run['id']}  {run['status']}{stage}  plan {run['fingerprint']}"
+    yield f"    {state(run)}"
+    yield f"    began {_moment(run['started_at'])}, last record {_moment(run['updated_at'])}"
+    yield from _copied(run)
+    if run["pending"] is not None:
+        yield f"    {human.many(run['pending'], 'change')} wait in the log"
+    if run["restarts"]:
+        yield f"    the copy was started again {human.many(run['restarts'], 'time')}"
+    yield from _aside("in quarantine", run["quarantine"], "    ")
+    yield from _aside("parked", run["parked"], "    ")
+    if run["proof"]:
+        proof = run["proof"]
+        yield f"    last proof: {human.answer(proof['passed'])} ({proof['moment']}, {_moment(proof['at'])})"
+    if run["next"]:
+        yield f"    next: {'  |  '.join(run['next'])}"
+
+
+def _copied(run: dict[str, Any]) -> Iterator[str]:
+    if not run["rows"] and run["total"] is None:
+        return
+    text = f"    {human.count(run['rows'])} rows copied"
+    if run["total_is"] == "estimate" and run["total"] is not None:
+        text = f"    {human.count(run['rows'])} of about {human.count(run['total'])} rows copied"
+        if run["rate"]:
+            left = max(0.0, run["total"] - run["rows"]) / run["rate"]
+            text += f"   {human.count(run['rate'])}/s   about {human.duration(left)} left"
+    yield text
+
+
+def _moment(text: str) -> str:
+    """Without fractions of seconds."""
+    head, dot, tail = text.partition(".")
+    zone = next((tail[i:] for i, c in enumerate(tail) if c in "+-"), "")
+    return (head + zone).replace("+00", " UTC") if dot or zone else text.replace("+00", " UTC")
+
+
+def _aside(label: str, tables: dict[str, dict[str, int]], indent: str) -> Iterator[str]:
+    for table, reasons in tables.items():
+        for reason, number in reasons.items():
+            yield f"{indent}{human.many(number, 'row')} of {table} {label}: {reason}"
+
+
+# --- verification -----------------------------------------------------------------------------------
+
+
+def verification(value: dict[str, Any]) -> Iterator[str]:
+    """What a proof found: the account, both directions, structure and behaviour."""
+    if value["accounts"]:
+        yield human.heading("account")
+        head = ("old table", "rows in", "carried", "merged", "quarantined", "")
+        rows = [
+            (
+                a["table"],
+                *(human.count(a[k]) for k in ("rows_in", "carried", "merged", "quarantined")),
+                human.answer(a["balanced"]),
+            )
+            for a in value["accounts"]
+        ]
+        yield from human.table([head, *rows], right=[1, 2, 3, 4])
+        yield from _reasons(value["accounts"])
+    if value["comparisons"]:
+        yield human.heading("proof")
+        titles = ("table", "direction", "rows", "rows", "equal", "different", "pending", "")
+        yield from human.table([titles, *map(_comparison, value["comparisons"])], right=[2, 3, 4, 5, 6])
+        for comparison in value["comparisons"]:
+            yield from _differences(comparison)
+    if value["probes"]:
+        yield human.heading("probes")
+        yield from human.table([(p["title"], _probe(p), p["details"]) for p in value["probes"]])
+    yield f"{human.heading(value['migration'])}: " + ("everything holds." if value["passed"] else "it does NOT hold.")
+
+
+def _reasons(accounts: list[dict[str, Any]]) -> Iterator[str]:
+    for account in accounts:
+        yield from _aside("in quarantine", {account["table"]: account["reasons"]}, "  ")
+
+
+def _comparison(found: dict[str, Any]) -> tuple[str, ...]:
+    different = len(found["differences"]) + found["more"]
+    equal = max(0, min(found["left_rows"], found["right_rows"]) - different)
+    numbers = (found["left_rows"], found["right_rows"], equal, different, found["pending"])
+    return (found["table"], found["direction"], *map(human.count, numbers), human.answer(found["equal"]))
+
+
+def _differences(found: dict[str, Any]) -> Iterator[str]:
+    for difference in found["differences"]:
+        columns = f" in {', '.join(difference['columns'])}" if difference["columns"] else ""
+        yield f"  {found['table']} {found['direction']}: {difference['kind']} {difference['key']}{columns}"
+        for column in difference["columns"]:
+            left, right = difference["left"].get(column), difference["right"].get(column)
+            if column in difference["left"] or column in difference["right"]:
+                yield f"    {column}: {left!r} | {right!r}"
+    if found["more"]:
+        yield f"  {found['table']} {found['direction']}: and {human.many(found['more'], 'more row')}"
+
+
+def _probe(found: dict[str, Any]) -> str:
+    return human.answer(found["passed"]) if found["ran"] else "did NOT run"

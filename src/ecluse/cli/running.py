@@ -1,0 +1,90 @@
+"""An engine under a command: its listener, its Ctrl-C, and the questions that come before."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from ecluse.cli.invocation import Invocation
+from ecluse.cli.progress import listening
+from ecluse.errors import Interrupted, NotConfirmed
+
+if TYPE_CHECKING:
+    from ecluse.engine.context import Options, Stop
+    from ecluse.engine.runner import Engine
+    from ecluse.postgres.connect import Database
+
+
+@contextmanager
+def engine_for(invocation: Invocation, database: Database, options: Options, command: str) -> Iterator[Engine]:
+    """An engine that tells how it goes and stops when it is asked to; `command` is how to go on then."""
+    from ecluse.engine.runner import Engine
+
+    with listening(invocation) as listener:
+        engine = Engine(database, options, listener)
+        with _interrupts(invocation, engine.stop):
+            try:
+                yield engine
+            except Interrupted as stopped:
+                stopped.hint = f"go on with `{command}`"
+                raise
+
+
+@contextmanager
+def _interrupts(invocation: Invocation, stop: Stop) -> Iterator[None]:
+    """First Ctrl-C: finish what is in hand. Second: cancel it. Third: Python's own way, for when all else hangs."""
+    asked = 0
+
+    def ask(_: int, __: FrameType | None) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            invocation.say("finishing this batch; press again to stop at once")
+        elif asked > 2:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        # In a thread: the interrupted code may hold the very lock that `ask` takes.
+        threading.Thread(target=stop.ask, daemon=True).start()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def confirm_protected(invocation: Invocation, database: Database, what: str) -> None:
+    """Ask for the name of a protected database before it is changed."""
+    if database.protect and not invocation.yes:
+        _ask_name(invocation, database, f"{what} {database.name}", f"--yes, if `{what} {database.name}` is meant")
+
+
+def confirm_finish(
+    invocation: Invocation, database: Database, migration: str, fingerprint: str, given: str | None
+) -> None:
+    """What cannot be taken back needs the plan's fingerprint, or the database's name typed by somebody."""
+    hint = f"ecluse finish {migration} --confirm {fingerprint}"
+    if given is None:
+        _ask_name(invocation, database, f"finish '{migration}' (no way back)", hint)
+    elif given != fingerprint:
+        raise NotConfirmed(
+            f"'{given}' is not the fingerprint of the run of '{migration}'", hint=hint, state="nothing was changed"
+        )
+
+
+def _ask_name(invocation: Invocation, database: Database, what: str, hint: str) -> None:
+    if not invocation.asks:
+        raise NotConfirmed(
+            f"this needs an answer and there is no terminal: {what}?", hint=hint, state="nothing was changed"
+        )
+    typed = click.prompt(f"{what}? Type the name of the database", err=True, default="", show_default=False)
+    if typed != database.name:
+        raise NotConfirmed(f"'{typed}' is not '{database.name}'", hint=hint, state="nothing was changed")

@@ -1,0 +1,297 @@
+"""A plan as the steps that carry it out: the exact SQL, made by the very functions that the engine runs.
+
+What only the run knows is written as it would be for run 0: the number in the names of logs, page ranges, literals
+that are read when the step comes. Times are estimates from sizes, made on the machine of nobody in particular.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ecluse.engine import build, copy, prepare
+from ecluse.engine.context import Connection, Run
+from ecluse.engine.finish import drop_statements
+from ecluse.model.catalog import Table
+from ecluse.model.flow import Flow, Side
+from ecluse.model.names import Name, ident
+from ecluse.model.plan import Plan, SqlChange, Step
+from ecluse.planning import ddl_objects, flow_sql, switch_sql
+from ecluse.planning.elsewhere import prebuilt
+from ecluse.proof.pairs import Scope, pairs
+
+# Bytes a second on two ordinary cores: read, mapped and written; sorted into an index; hashed.
+_COPY, _INDEX, _HASH = 60e6, 150e6, 200e6
+_SOME_PAGES = 256
+_NO_LOCK = "none on your tables"
+_HASHED = "-- the rows of these queries, two by two: each row's record_send() is hashed twice, counted and summed"
+_REPEATABLE = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+
+
+def steps(plan: Plan, run_id: int = 0) -> list[Step]:
+    """Every step in the order in which it is done."""
+    run = Run(run_id, plan, _no_session, lambda _: None)
+    return [
+        *_expand(run),
+        *_copy(run),
+        *_index(run),
+        *_drain(run),
+        *_verify(run),
+        *_switch(run),
+        *_after(run),
+        *_finish(run),
+    ]
+
+
+def _no_session(what: str) -> Connection:
+    raise AssertionError(f"explaining opens no session, not even for '{what}'")
+
+
+# --- sizes ------------------------------------------------------------------------------------------
+
+
+def _rows(table: Table) -> int | None:
+    return None if table.rows < 0 else round(table.rows)
+
+
+def _total(tables: Iterable[Table]) -> int | None:
+    counts = [_rows(t) for t in tables]
+    return None if any(c is None for c in counts) else sum(c or 0 for c in counts)
+
+
+def _octets(flow: Flow) -> float:
+    return sum(m.table.pages for m in flow.old.members) * 8192.0
+
+
+def _seen(flow: Flow) -> list[Name]:
+    """The new tables, without those that only the engine uses."""
+    return [m.table.name for m in flow.new.members if m.role != "aside"]
+
+
+def _named(tables: Iterable[Name]) -> str:
+    return ", ".join(str(name) for name in tables)
+
+
+# --- expand -----------------------------------------------------------------------------------------
+
+
+def _expand(run: Run) -> Iterator[Step]:
+    plan = run.plan
+    new = [name for f in plan.flows for name in _seen(f)]
+    schemas = (f"DROP SCHEMA {ident(s)} CASCADE" for s in (plan.next_schema, plan.kept_schema))
+    logs = (s for f in plan.flows for m in f.old.members for s in flow_sql.drop_log(run.id, m))
+    title = f"create {_named(new)} empty in {plan.next_schema}" if new else f"create schema {plan.kept_schema}"
+    yield Step("expand", title, prepare.prepare_statements(run), _NO_LOCK, _script([*logs, *schemas]))
+    for script in plan.scripts:
+        if script.phase == "before":
+            yield _own(script, "expand")
+    members = [m for f in plan.flows for m in f.old.members]
+    if not members:
+        return
+    names = sorted({m.table.name for m in members})
+    lock = f"LOCK TABLE {', '.join(n.sql for n in names)} IN SHARE ROW EXCLUSIVE MODE"
+    create = [s for m in members for s in flow_sql.create_capture(run.id, m, m.table.name)]
+    drop = [s for m in members for s in flow_sql.drop_capture(run.id, m, m.table.name)]
+    yield Step(
+        "expand",
+        f"capture writes on {_named(names)} (triggers)",
+        (lock, *create),
+        f"SHARE ROW EXCLUSIVE on {_named(names)}: waits for writers, and new ones wait a moment",
+        _script(drop),
+        seconds=0.0,
+    )
+
+
+def _own(script: SqlChange, phase: str) -> Step:
+    return Step(phase, f"run '{script.title}'", (script.up,), "whatever the script takes", script.down)
+
+
+def _script(statements: Iterable[str]) -> str:
+    return ";\n".join(statements)
+
+
+# --- copy, index, drain -----------------------------------------------------------------------------
+
+
+def _copy(run: Run) -> Iterator[Step]:
+    for flow in run.plan.flows:
+        anchor = flow.old.anchor
+        if not flow.old.find:
+            yield _unit_index(run, flow)
+        if flow.old.several:
+            yield Step(
+                "copy",
+                f"log the rows of {anchor.table.name} that share a unit: no range of pages may cut one",
+                (flow_sql.seed_log(run.id, flow, run.building),),
+                f"ACCESS SHARE on {anchor.table.name}",
+            )
+        yield Step(
+            "copy",
+            f"copy {_named(m.table.name for m in flow.old.members)} into {_named(_seen(flow))}, by ranges of pages",
+            tuple(copy.chunk_statements(run, flow, 0, _SOME_PAGES)),
+            f"ACCESS SHARE on {_named(m.table.name for m in flow.old.members)}",
+            rows=_total(m.table for m in flow.old.members),
+            seconds=_octets(flow) / _COPY,
+        )
+
+
+def _unit_index(run: Run, flow: Flow) -> Step:
+    name, table = prepare.unit_index_name(flow, "old"), flow.old.anchor.table
+    return Step(
+        "copy",
+        f"index the units of {table.name}",
+        (f"CREATE INDEX CONCURRENTLY {ident(name)} {prepare.unit_index(flow, flow.old, run.building)}",),
+        f"SHARE UPDATE EXCLUSIVE on {table.name}: reads and writes go on",
+        f"DROP INDEX {Name(table.name.schema, name).sql}",
+        rows=_rows(table),
+        seconds=_octets(flow) / _INDEX,
+    )
+
+
+def _index(run: Run) -> Iterator[Step]:
+    for flow in run.plan.flows:
+        units = [
+            f"INSERT INTO {flow_sql.UNITS} SELECT DISTINCT unit FROM "
+            f"({flow_sql.units_of_log(run.id, flow.old, m, run.building, taken=False)}) l WHERE unit IS NOT NULL "
+            "ON CONFLICT DO NOTHING"
+            for m in flow.old.members
+        ]
+        title = f"delete from the new tables what was written in {flow.old.anchor.table.name} meanwhile"
+        yield Step("index", title, (*units, flow_sql.clear_units(flow.new, run.building)), _NO_LOCK)
+        yield _indexes(run, flow)
+    yield from _views(run)
+    logs = [s for m in switch_sql.visible(run.plan) for s in flow_sql.create_log(run.id, m)]
+    if logs:
+        undo = _script(s for m in switch_sql.visible(run.plan) for s in flow_sql.drop_log(run.id, m))
+        yield Step("index", "create the logs of the way back", tuple(logs), _NO_LOCK, undo)
+
+
+def _indexes(run: Run, flow: Flow) -> Step:
+    tasks = [build.member_tasks(run, flow, member) for member in flow.new.members]
+    number = sum(len(first) for first, _ in tasks)
+    return Step(
+        "index",
+        f"build indexes ({number}), constraints, rights and statistics of {_named(_seen(flow))}",
+        (*(sql for first, _ in tasks for sql in first), *(sql for _, after in tasks for sql in after)),
+        _NO_LOCK,
+        rows=_total(m.table for m in flow.old.members),
+        seconds=number * _octets(flow) / _INDEX / 4,
+    )
+
+
+def _views(run: Run) -> Iterator[Step]:
+    for view in run.plan.views:
+        if view.name in run.plan.prebuilt:
+            sql = ddl_objects.view_sql(prebuilt(run.plan, view), run.plan.default_grantees)
+            yield Step("index", f"build materialised view {view.name} beside", tuple(sql), _NO_LOCK)
+
+
+def _drain_sql(run: Run, flow: Flow, target: Side, source: Side, at: flow_sql.Places) -> list[str]:
+    return [flow_sql.clear_units(target, at), *flow_sql.rebuild_units(target, source, at)]
+
+
+def _drain(run: Run) -> Iterator[Step]:
+    for flow in run.plan.flows:
+        yield Step(
+            "drain",
+            f"bring the new tables up to date with {flow.old.anchor.table.name}, again and again",
+            (_REPEATABLE, *_drain_sql(run, flow, flow.new, flow.old, run.building), "COMMIT"),
+            f"ACCESS SHARE on {_named(m.table.name for m in flow.old.members)}",
+        )
+
+
+def _verify(run: Run) -> Iterator[Step]:
+    for flow in run.plan.flows:
+        scope = Scope(run.building, (), {}, 1)
+        sql = [_HASHED]
+        for pair in pairs(flow, scope):
+            sql += [*pair.left.parts, *pair.right.parts]
+        yield Step(
+            "verify",
+            f"compare {_named(m.table.name for m in flow.old.members)} with the new tables, every column, both ways",
+            tuple(sql),
+            f"ACCESS SHARE on {_named(m.table.name for m in flow.old.members)}",
+            rows=_total(m.table for m in flow.old.members),
+            seconds=4 * _octets(flow) / _HASH,
+        )
+
+
+# --- switch, after, finish --------------------------------------------------------------------------
+
+
+def _switch(run: Run) -> Iterator[Step]:
+    plan = run.plan
+    ours, used = switch_sql.lock_order(plan, switched=False)
+    sql = [switch_sql.lock_sql(names) for names in (ours, used) if names]
+    for flow in plan.flows:
+        sql += _drain_sql(run, flow, flow.new, flow.old, run.building)
+    sql += [*switch_sql.leave(plan, run.id), *switch_sql.arrive(plan)]
+    sql += [d.up for d in plan.defines] + [s.up for s in plan.scripts if s.phase == "switch"]
+    for member in switch_sql.visible(plan):
+        sql += flow_sql.create_capture(run.id, member, member.table.name)
+    yield Step(
+        "switch",
+        f"put the new shape in the place of the old, which goes to {plan.kept_schema}",
+        tuple(sql),
+        _exclusive(run.plan),
+        _way_back(run),
+        seconds=0.1,
+    )
+
+
+def _exclusive(plan: Plan) -> str:
+    views = [m.name for m in plan.moved if m.kind == "view"]
+    names = [*views, *sorted({t.name for t in switch_sql.old_tables(plan)} | {k.table for k in plan.outside_keys})]
+    names += [a.table for a in plan.added if a.table not in names]
+    return f"ACCESS EXCLUSIVE on {_named(names)}: everybody waits, at most for the budget" if names else ""
+
+
+def _way_back(run: Run) -> str | None:
+    plan = run.plan
+    if any(s.down is None and s.phase != "before" for s in plan.scripts):
+        return None
+    sql = []
+    for flow in plan.flows:
+        sql += _drain_sql(run, flow, flow.old, flow.new, run.switched)
+    return _script([*sql, *switch_sql.withdraw(plan, run.id), *switch_sql.come_back(plan)])
+
+
+def _after(run: Run) -> Iterator[Step]:
+    plan = run.plan
+    keys = tuple(switch_sql.validate_keys((*plan.foreign_keys, *plan.outside_keys)))
+    if keys:
+        tables = sorted({k.table for k in (*plan.foreign_keys, *plan.outside_keys)})
+        lock = f"SHARE UPDATE EXCLUSIVE on {_named(tables)}: reads and writes go on"
+        yield Step("after", f"validate foreign keys ({len(keys)})", keys, lock)
+    for script in plan.scripts:
+        if script.phase == "after":
+            yield _own(script, "after")
+    probes = [(d.title, d.verify) for d in plan.defines] + [(s.title, s.verify) for s in plan.scripts]
+    for title, verify in probes:
+        if verify:
+            yield Step("after", f"probe '{title}', rolled back", ("BEGIN", verify, "ROLLBACK"), "as the probe takes")
+
+
+def _finish(run: Run) -> Iterator[Step]:
+    plan = run.plan
+    kept = [t.name.within(plan.kept_schema) for t in switch_sql.old_tables(plan)]
+    if kept:
+        yield Step(
+            "finish",
+            f"write {_named(t.name for t in switch_sql.old_tables(plan))} into an archive, and check it",
+            tuple(f"COPY {name.sql} TO STDOUT" for name in kept),
+            f"SHARE on {_named(kept)}, which nobody uses",
+            rows=_total(switch_sql.old_tables(plan)),
+            seconds=sum(t.pages for t in switch_sql.old_tables(plan)) * 8192 / _COPY,
+        )
+    yield Step(
+        "finish",
+        "drop the old shape",
+        drop_statements(run),
+        f"ACCESS EXCLUSIVE on {_named(m.table.name for m in switch_sql.visible(plan))}, a moment" if plan.flows else "",
+        None,
+    )
+
+
+def counts(found: list[Step]) -> dict[str, int]:
+    """How many steps there are, and of how many there is a way back."""
+    return {"steps": len(found), "undoable": sum(s.undo is not None for s in found)}

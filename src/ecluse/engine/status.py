@@ -1,0 +1,171 @@
+"""How the runs of a database stand, read from the journal while they go on; nothing here changes anything."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from ecluse.engine import drain, journal, quarantine
+from ecluse.engine.context import Connection, Run
+from ecluse.engine.journal import RunRecord
+from ecluse.model.plan import Plan
+from ecluse.planning import flow_sql
+from ecluse.postgres.connect import Database, open_session
+from ecluse.postgres.failures import translate
+from ecluse.postgres.locks import Blocker, run_lock_holders
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The last recorded proof of a run."""
+
+    at: str
+    moment: str  # apply | verify | probes
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """One run. `rows` are copied rows, `total` is what there will be, an estimate until all pages are read."""
+
+    id: int
+    migration: str
+    fingerprint: str
+    status: str
+    stage: str
+    restarts: int
+    started_at: str
+    updated_at: str
+    rows: int = 0
+    total: int | None = None
+    total_is: str = "estimate"
+    rate: float | None = None
+    pending: int | None = None  # log entries that wait to be drained, None where there is no log
+    quarantine: dict[str, dict[str, int]] = field(default_factory=dict)  # table -> reason -> rows
+    parked: dict[str, dict[str, int]] = field(default_factory=dict)
+    proof: Proof | None = None
+    next: tuple[str, ...] = ()  # commands that fit this state
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether something is still to be done or undone."""
+        return self.status in journal.UNFINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All runs of a database, the newest first, and who works on it now."""
+
+    runs: tuple[RunStatus, ...]
+    working: tuple[str, ...]  # the session that holds the lock of runs
+
+
+def look(database: Database, before: Status | None = None, pause: float = 0.0) -> Status:
+    """Look at a database, where wanted after a pause: with the look before it, the rate of a copy is known."""
+    time.sleep(pause)
+    with open_session(database, role="status") as conn:
+        try:
+            return read_status(conn, before, pause)
+        except psycopg.Error as error:
+            raise translate(error, "a look at the journal changes nothing") from None
+
+
+def read_status(conn: Connection, before: Status | None = None, seconds: float = 0.0) -> Status:
+    """Look at the runs. With an earlier look, and the seconds since, the rate of the copy is known too."""
+    earlier = {run.id: run.rows for run in before.runs} if before else {}
+    found = []
+    with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        for record in journal.runs(conn):
+            rate = None
+            one = _run(conn, record)
+            if record.id in earlier and seconds > 0 and record.stage == "copy":
+                rate = (one["rows"] - earlier[record.id]) / seconds
+            found.append(RunStatus(**one, rate=rate))
+        return Status(tuple(found), tuple(map(_worker, run_lock_holders(conn))))
+
+
+def _worker(holder: Blocker) -> str:
+    return str(holder)
+
+
+def unfinished_plan(database: Database, migration: str) -> tuple[int, Plan] | None:
+    """The number and the plan of this migration's unfinished run."""
+    with open_session(database, role="status") as conn:
+        record = journal.unfinished(conn, migration)
+        return (record.id, journal.stored_plan(conn, record.id)) if record else None
+
+
+def _run(conn: Connection, record: RunRecord) -> dict[str, Any]:
+    aside = quarantine.summary(conn, record.id)
+    rows, total, exact = _copied(conn, record)
+    return {
+        "id": record.id,
+        "migration": record.migration,
+        "fingerprint": record.fingerprint,
+        "status": record.status,
+        "stage": record.stage,
+        "restarts": record.restarts,
+        "started_at": record.started_at,
+        "updated_at": record.updated_at,
+        "rows": rows,
+        "total": total,
+        "total_is": "exact" if exact else "estimate",
+        "pending": _pending(conn, record) if record.unfinished else None,
+        "quarantine": aside["quarantine"],
+        "parked": aside["parked"],
+        "proof": _proof(conn, record.id),
+        "next": next_commands(record),
+    }
+
+
+def _copied(conn: Connection, record: RunRecord) -> tuple[int, int | None, bool]:
+    row = conn.execute(
+        "SELECT coalesce(sum(rows), 0)::bigint, coalesce(sum(hi - lo), 0)::bigint FROM ecluse.chunk WHERE run = %s",
+        (record.id,),
+    ).fetchone()
+    assert row is not None
+    rows, pages = int(row[0]), int(row[1])
+    if record.stage not in ("prepare", "capture", "seed", "copy"):
+        return rows, rows, True
+    plan = journal.stored_plan(conn, record.id)
+    anchors = [flow.old.anchor.alias for flow in plan.flows]
+    row = conn.execute(
+        "SELECT coalesce(sum(pages), 0)::bigint FROM ecluse.watch WHERE run = %s AND alias = ANY(%s)",
+        (record.id, anchors),
+    ).fetchone()
+    whole = int(row[0]) if row else 0
+    return rows, round(rows * whole / pages) if pages else None, bool(whole) and pages >= whole
+
+
+def _pending(conn: Connection, record: RunRecord) -> int | None:
+    plan = journal.stored_plan(conn, record.id)
+    run = Run(record.id, plan, _no_session, lambda _: None)
+    direction = drain.HOME if record.status == "switched" else drain.FORWARD
+    logs = [flow_sql.log_name(run.id, f.member(alias)) for f in plan.flows for alias in direction.captured(f)]
+    row = conn.execute("SELECT bool_and(to_regclass(l) IS NOT NULL) FROM unnest(%s::text[]) l", (logs,)).fetchone()
+    return drain.pending(conn, run, direction) if row and row[0] else None
+
+
+def _no_session(what: str) -> Connection:
+    raise AssertionError(what)
+
+
+def _proof(conn: Connection, run: int) -> Proof | None:
+    row = conn.execute(
+        "SELECT at::text, moment, passed FROM ecluse.proof WHERE run = %s ORDER BY id DESC LIMIT 1", (run,)
+    ).fetchone()
+    return Proof(*row) if row else None
+
+
+def next_commands(record: RunRecord) -> tuple[str, ...]:
+    """What can be done with a run in this state."""
+    name = record.migration
+    return {
+        "building": (f"ecluse apply {name}", f"ecluse rollback {name}"),
+        "ready": (f"ecluse switch {name}", f"ecluse verify {name}", f"ecluse rollback {name}"),
+        "switched": (f"ecluse verify {name}", f"ecluse rollback {name}", f"ecluse finish {name}"),
+    }.get(record.status, ())
