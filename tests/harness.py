@@ -1,9 +1,10 @@
 """The harness of scenario folders: a database taken through a migration, stopped anywhere, and compared.
 
 A folder holds `before.sql` (the old shape, with rows), `migration.toml`, and `after.sql` (the new shape, with the rows
-that it must have), or `by_hand.sql`: the same change made by hand on the old shape, at rest. `writers_old.sql` and `writers_new.sql` hold what applications write, a transaction a line, `{n}`
-is the number of the round. `writers_back.sql` says the new writes in words of the old shape, line by line,
-where they differ. All writes must be deterministic: they are replayed on a database that is not migrated.
+that it must have), or `by_hand.sql`: the same change made by hand on the old shape, at rest. `writers_old.sql` and
+`writers_new.sql` hold what applications write, a transaction a line; `{n}` is the number of the round.
+`writers_back.sql` says the new writes in words of the old shape, line by line, where they differ. All writes must be
+deterministic: they are replayed on a database that is not migrated.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class Snapshot:
 
 _RELATIONS = """
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = ANY (%s) AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname NOT LIKE 'ecluse%%'
+JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = ANY (%s)
+AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname NOT LIKE 'ecluse%%'
 AND n.nspname <> 'information_schema' AND c.relispopulated ORDER BY 1
 """
 

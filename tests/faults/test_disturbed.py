@@ -53,22 +53,15 @@ class AtRecord(Listener):
 
 
 def is_converted(stage: Stage) -> None:
-    """The old tables, as `before` finds them, have become the new ones; told by SQL of the test's own."""
-    kept = f"ecluse_kept_{stage.name}"
+    """The old tables, as they wait in the kept schema, have become the new ones; told by SQL of the test's own."""
     for table, key in (("chats", "id"), ("tags", "chat_id")):
-        old = sql(
-            stage,
-            f'SELECT to_jsonb(t) FROM {kept}.{table} t ORDER BY id COLLATE "C"'
-            if table == "chats"
-            else f"SELECT to_jsonb(t) FROM {kept}.{table} t ORDER BY id",
+        old, new = (
+            sql(stage, f"SELECT to_jsonb(t)::text FROM {schema}.{table} t ORDER BY 1")
+            for schema in (f"ecluse_kept_{stage.name}", "public")
         )
-        new = sql(stage, f"SELECT to_jsonb(t) FROM public.{table} t ORDER BY id")
         assert old == new
-        assert sql(
-            stage,
-            f"SELECT atttypid::regtype::text FROM pg_attribute WHERE attrelid = 'public.{table}'::regclass "
-            f"AND attname = '{key}'",
-        ) == [("uuid",)]
+        kind = f"SELECT pg_typeof((NULL::public.{table}).{key})::text"
+        assert sql(stage, kind) == [("uuid",)]
 
 
 # --- the copy is no longer to be trusted ----------------------------------------------------------
@@ -78,7 +71,7 @@ DISTURBANCES = {
     "truncate": ("TRUNCATE chats CASCADE", REFILL),
     "truncate-of-the-child": ("TRUNCATE tags",),
     "vacuum-full": ("VACUUM FULL chats",),
-    "cluster": ("CLUSTER chats USING chats_pkey",),
+    "cluster": ("CLUSTER chats USING chats_pkey", "ALTER TABLE chats SET WITHOUT CLUSTER"),
     "rewrite": (
         "ALTER TABLE chats ALTER body TYPE varchar(400)",
         "ALTER TABLE chats ALTER body TYPE text",
@@ -105,20 +98,15 @@ DISTURBANCES = {
 @pytest.mark.parametrize("moment", ["captured", "chunk", "indexed", "drained"])
 @pytest.mark.parametrize("kind", DISTURBANCES)
 def test_the_copy_starts_again(chats: Stage, kind: str, moment: str) -> None:
-    if not harness.FULL and (hash_of(kind) + ["captured", "chunk", "indexed", "drained"].index(moment)) % 3:
+    turn = list(DISTURBANCES).index(kind) + ["captured", "chunk", "indexed", "drained"].index(moment)
+    if turn % 4 and not harness.FULL:
         pytest.skip("in a full run")
     listener = AtRecord(moment, lambda: sql(chats, *DISTURBANCES[kind]))
-    if moment == "drained":
-        sql(chats, "CREATE FUNCTION pg_temp.x() RETURNS int LANGUAGE sql AS 'SELECT 1'")
     assert chats.apply(listener) == "ready"
     assert listener.done.is_set()
     chats.switch()
     is_converted(chats)
     chats.verify()
-
-
-def hash_of(text: str) -> int:
-    return sum(text.encode())
 
 
 @pytest.mark.parametrize("kind", ["truncate", "trigger-off-and-on", "vacuum-full"])
@@ -322,7 +310,7 @@ def test_a_value_that_does_not_fit_comes_before_the_switch(chats: Stage) -> None
 
 CHANGES = {
     "column": ("ALTER TABLE chats ADD note text", "column note"),
-    "type": ("ALTER TABLE chats ALTER person TYPE varchar(70)", "column person: type"),
+    "type": ("ALTER TABLE chats ALTER person TYPE varchar", "column person: type"),
     "index": ("CREATE INDEX chats_body ON chats (body)", "index chats_body"),
     "constraint": ("ALTER TABLE chats ADD CHECK (length(body) < 1000)", "constraint chats_body_check"),
     "not-null": ("ALTER TABLE chats ALTER body SET NOT NULL", "column body: not null"),
@@ -353,6 +341,8 @@ def test_altered_between_plan_and_apply(chats: Stage, change: str) -> None:
 @pytest.mark.parametrize("moment", ["captured", "ready"])
 def test_altered_in_the_middle(chats: Stage, change: str, moment: str) -> None:
     """What is made on the old table after the plan would be missing in the new shape, without a word."""
+    if moment == "captured" and change not in ("column", "policy") and not harness.FULL:
+        pytest.skip("in a full run")
     statement, told = CHANGES[change]
     with pytest.raises(DatabaseChanged) as changed:
         if moment == "ready":

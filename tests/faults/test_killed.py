@@ -90,7 +90,7 @@ def test_at_each_record_of_apply_and_switch(scene: tuple[Stage, Snapshot, Snapsh
 
 def test_then_rolled_back(scene: tuple[Stage, Snapshot, Snapshot]) -> None:
     stage, before, _ = scene
-    records, statements = child.count(order(stage, "apply", "switch", "rollback"))
+    _, statements = child.count(order(stage, "apply", "switch", "rollback"))
     same(harness.snapshot(stage.database), before)
     for number in harness.spread(range(1, statements), 14):
         assert child.run(order(stage, "apply", "switch", statement=number)) in (KILLED, 0)

@@ -149,11 +149,11 @@ def _collect(run: Run, conn: Connection, direction: Direction, flow: Flow, at: P
             f"INSERT INTO {flow_sql.UNITS} SELECT DISTINCT unit FROM ({units}) l WHERE unit IS NOT NULL "
             "ON CONFLICT DO NOTHING"
         )
+    # Few units as well: a temporary table that was never analysed counts as full of rows, and indexes are not used.
+    conn.execute(f"ANALYZE {flow_sql.UNITS}")
     row = conn.execute(
         f"SELECT count(*) FROM {flow_sql.TAKEN} WHERE alias = ANY(%s)", (direction.captured(flow),)
     ).fetchone()
-    if row and row[0] > 1000:
-        conn.execute(f"ANALYZE {flow_sql.UNITS}")
     return int(row[0]) if row else 0
 
 

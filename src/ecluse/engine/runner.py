@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from ecluse.engine import build, copy, drain, journal, prepare, quarantine, rollback, switch
+from ecluse.engine import build, copy, drain, journal, prepare, quarantine, rollback, shape, switch
 from ecluse.engine import finish as finishing
 from ecluse.engine.context import Connection, Options, Restart, Run, Stop
 from ecluse.engine.journal import RunRecord
@@ -61,6 +61,8 @@ class Engine:
             run = self._run(conn, record)
             if record.status == "switched":
                 return record
+            if record.stage not in ("prepare", "capture"):
+                shape.check(run, conn)
             self._build(run, conn)
             return self._record(conn, plan.migration)
 
@@ -159,6 +161,7 @@ class Engine:
             prepare.prepare(run, conn)
         elif stage == "capture":
             prepare.capture(run, conn)
+            shape.check(run, conn)
         elif stage == "seed":
             build.source_indexes(run, conn)
             copy.seed(run, conn)
@@ -181,6 +184,8 @@ class Engine:
                 journal.advance(conn, run.id, stage="verify")
             run.journaled("drained")
         elif stage == "verify":
+            drain.drain(run, conn, drain.FORWARD, run.building)
+            shape.check(run, conn)
             self._prove(run, conn)
         else:
             raise WrongState(f"the journal stands at '{stage}', which this version does not know")
@@ -193,6 +198,8 @@ class Engine:
                 journal.advance(conn, run.id, status="ready", stage="gate")
         run.journaled("verified")
         if not result.passed:
+            # Where the capture was disturbed since the drain, this raises Restart: the proof is not to blame.
+            drain.drain(run, conn, drain.FORWARD, run.building)
             raise ProofFailed(
                 "the new shape is not what the plan promised",
                 details=failures(result),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from ecluse.engine import drain, journal, prepare
+from ecluse.engine import drain, journal, prepare, shape
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import LockNotTaken, ProofFailed
 from ecluse.model.names import Name, literal
@@ -29,10 +29,18 @@ def switch(run: Run, conn: Connection) -> float:
     """Carry the switch out; returns the seconds that its locks were held.
 
     Locks: ACCESS EXCLUSIVE on every old table, its views, and the tables that foreign keys join it to.
-    Raises LockNotTaken when the locks do not come, or the work under them does not fit the budget.
+    Raises DatabaseChanged when old tables were altered, LockNotTaken when the locks do not come or the work under
+    them does not fit the budget.
     """
     drain.drain(run, conn, drain.FORWARD, run.building)
-    seconds = short_transaction(run, conn, "switch", lambda c, deadline: _switch(run, c, deadline))
+    seen = shape.check(run, conn)
+
+    def work(conn: Connection, budget: float) -> None:
+        if shape.signature(run, conn) != seen:
+            shape.check(run, conn)
+        _switch(run, conn, budget)
+
+    seconds = short_transaction(run, conn, "switch", work)
     run.journaled("switched")
     run.emit(Event("note", "switch", f"locks were held for {seconds * 1000:.0f} ms"))
     return seconds

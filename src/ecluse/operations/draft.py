@@ -9,14 +9,14 @@ pointing; else the plain text of the value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ecluse.model.catalog import Column, Constraint, Index, Table
 from ecluse.model.flow import Reject
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.uuid_sql import valid_uuid
 from ecluse.operations.expressions import constant
-from ecluse.operations.rules import Lookup, Mapping, as_text, cast, col
+from ecluse.operations.rules import Lookup, Mapping, Rule, as_text, cast, col
 
 
 @dataclass
@@ -244,7 +244,11 @@ class Draft:
             old = self.old_column(name)
             value = cast(part, old.type)
             if new and name in self.conversions:
-                value = self.conversions[name].rule.forward(value, old.type)
+                # A unit may be a value that does not fit, and that is gone again: it has no new row.
+                rule = self.conversions[name].rule
+                if isinstance(rule, Rule) and rule.invalid == "refuse":
+                    rule = replace(rule, invalid="quarantine")
+                value = rule.forward(value, old.type)
             conditions.append(f"{col(name)} = {value}")
         return " AND ".join(conditions)
 

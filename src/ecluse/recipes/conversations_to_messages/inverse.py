@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecluse.model.catalog import Column, Table
 from ecluse.model.names import literal
-from ecluse.recipes.conversations_to_messages.forward import key_text
+from ecluse.recipes.conversations_to_messages import forward
 from ecluse.recipes.conversations_to_messages.residues import residues
 from ecluse.recipes.conversations_to_messages.texts import text
 from ecluse.recipes.conversations_to_messages.values import Values, quoted
@@ -34,7 +34,6 @@ def conversations(values: Values) -> str:
             f"     when e.complete then e.next_{name} end as {name}"
             for name in names
         ),
-        placed_answers=", ".join(f"p.{name}" for name in names),
         no_answers=", ".join(f"null::{kind}" for kind in _ANSWER.values()),
         columns=",\n       ".join(columns),
     )
@@ -53,14 +52,20 @@ def child(values: Values, table: Table, reference: str) -> str:
         for c in table.columns
         if c.written
     ]
+    name = table.name.name.replace("'", "''")
+    merged = ""
+    if forward.unique_sets(table, reference):
+        was = [f"(t.was ->> {literal(c.name)})::{c.type}" for c in table.columns if c.written]
+        merged = text("templates/inverse/child_merged.sql", columns=",\n       ".join(was), child=name)
     return text(
         "templates/inverse/child.sql",
         table=str(table.name),
         alias=table.name.name,
         reference=quoted(reference),
         columns=",\n       ".join(columns),
-        child=table.name.name.replace("'", "''"),
-        key=f"({key_text(table)})",
+        child=name,
+        key=f"({forward.key_text(table, reference)})",
+        merged=merged,
     )
 
 

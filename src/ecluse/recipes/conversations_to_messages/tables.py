@@ -45,7 +45,6 @@ MESSAGE_COLUMNS: Mapping[str, str] = {
     "processing_time_ms": "integer",
     "feedback": "text",
     "feedback_comment": "text",
-    "metadata": "jsonb",
     "created_at": "timestamptz not null default now()",
 }
 MESSAGE_CONSTRAINTS: Mapping[str, str] = {

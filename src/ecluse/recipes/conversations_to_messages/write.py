@@ -119,7 +119,7 @@ def _rejects(values: Values) -> Iterator[str]:
     yield from _reject(f"{user} is null", "it has no user", values)
     if values.type("person") == "uuid":
         return
-    invalid = f"({values.own_person('m')}) is null and {user} is not null"
+    invalid = f"not {valid_uuid(values.text('person', 'm'))}"
     reason = "the user is not a UUID"
     if values.options.user_map:
         invalid += f" and not exists (select from {{{{user_map}}}} u where u.old_value = {values.text('person', 'm')})"
@@ -246,7 +246,7 @@ def _functions(catalog: Catalog, legacy: Legacy) -> str:
         "templates/define/functions.sql",
         first_message=forward.message_id("v_id", "user"),
         first_answer=forward.message_id("v_id", "assistant"),
-        answer=forward.message_id("v_last.id", "assistant"),
+        answer=forward.message_id("v_last", "assistant"),
         more=more,
     )
 

@@ -8,7 +8,8 @@
 @{kept},
 merged as (
     -- Conversations of several rows. Where each row is a plain question, with its answer or not, the messages tell
-    -- which row is which, and nothing needs to be kept either.
+    -- which row is which, and nothing needs to be kept either. Else each row is kept with the id of its first message
+    -- (head, where that is not the row's own).
     select conversation,
            sum(said)::integer as said,
            (array_agg(first_said order by place) filter (where said > 0))[1] as first_said,
@@ -17,7 +18,10 @@ merged as (
            max(last_time) as last_time,
            case when bool_or(residue is not null or unasked) then
                jsonb_agg(coalesce(residue, '{}')
-                         || case when place > 1 then jsonb_build_object('id', id::text) else '{}' end order by place)
+                         || case when place = 1 then '{}'
+                                 when id::text = own_uuid::text then jsonb_build_object('id', id::text)
+                                 else jsonb_build_object('id', id::text, 'head', own_uuid) end
+                         order by place)
            end as residues
     from kept
     where places > 1
@@ -34,7 +38,7 @@ whole as (
            case when m.conversation is not null then m.residues
                 when k.residue is not null then jsonb_build_array(k.residue) end as residues
     from kept k
-    left join merged m on m.conversation = k.conversation and k.places > 1
+    full join merged m on m.conversation = k.conversation
     where k.place = 1
 )
 select conversation as id,

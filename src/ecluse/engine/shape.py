@@ -1,0 +1,96 @@
+"""The watch over definitions: what is made on an old table after the plan would be missing in the new shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ecluse.engine.context import Connection, Run
+from ecluse.errors import DatabaseChanged
+from ecluse.model.catalog import Catalog, Dependent, Role, Table
+from ecluse.model.plan import Plan
+from ecluse.planning import switch_sql
+from ecluse.planning.structure import difference
+from ecluse.postgres.catalog import read_catalog
+
+_OURS = ("zz_ecluse_capture", "ecluse_unit_")
+
+# Everything of a table but its size and statistics has a catalogue row whose xmin changes with it.
+_SIGNATURE = """
+WITH old AS (SELECT name::regclass::oid AS oid FROM unnest(%s::text[]) AS name)
+SELECT pg_catalog.md5(pg_catalog.string_agg(part, ',' ORDER BY part)) FROM (
+    SELECT 'a' || attrelid || ' ' || attnum || ' ' || xmin FROM pg_catalog.pg_attribute
+        WHERE attrelid IN (SELECT oid FROM old)
+    UNION ALL SELECT 'd' || classid || ' ' || objid || ' ' || objsubid || ' ' || refobjsubid
+        FROM pg_catalog.pg_depend WHERE refobjid IN (SELECT oid FROM old)
+    UNION ALL SELECT 'c' || oid || ' ' || xmin FROM pg_catalog.pg_constraint WHERE conrelid IN (SELECT oid FROM old)
+    UNION ALL SELECT 'i' || indexrelid || ' ' || xmin FROM pg_catalog.pg_index WHERE indrelid IN (SELECT oid FROM old)
+    UNION ALL SELECT 'p' || oid || ' ' || xmin FROM pg_catalog.pg_policy WHERE polrelid IN (SELECT oid FROM old)
+    UNION ALL SELECT 't' || oid || ' ' || xmin FROM pg_catalog.pg_trigger WHERE tgrelid IN (SELECT oid FROM old)
+    UNION ALL SELECT 'f' || adrelid || ' ' || adnum || ' ' || xmin FROM pg_catalog.pg_attrdef
+        WHERE adrelid IN (SELECT oid FROM old)
+    UNION ALL SELECT 'r' || oid || ' ' || relowner || ' ' || coalesce(relacl::text, '') || relrowsecurity
+        || relforcerowsecurity || relreplident::text || coalesce(reloptions::text, '') FROM pg_catalog.pg_class
+        WHERE oid IN (SELECT oid FROM old)
+) AS parts (part)
+"""
+
+
+def signature(run: Run, conn: Connection) -> str:
+    """Changes whenever a definition of an old table may have changed; cheap enough to be asked under lock."""
+    names = [table.name.sql for table in switch_sql.old_tables(run.plan)]
+    row = conn.execute(_SIGNATURE, (names,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def check(run: Run, conn: Connection) -> str:
+    """Raise DatabaseChanged, naming each change, where old tables are not those of the plan; gives the signature."""
+    seen = signature(run, conn)
+    tables = switch_sql.old_tables(run.plan)
+    if not tables:
+        return seen
+    now = read_catalog(conn, measure=False)
+    here = {t.name: _bare(now.tables[t.name]) for t in tables if t.name in now.tables}
+    found = [str(d) for d in difference(_catalog(run.plan, tables), _catalog(run.plan, tuple(here.values())))]
+    found += _dependents(run.plan, now)
+    if found:
+        raise DatabaseChanged(
+            f"{len(found)} definitions that '{run.plan.migration}' was planned for have changed since",
+            details="\n".join(found),
+            hint=f"ecluse rollback {run.plan.migration}, then plan and apply again; or undo the change",
+            state="the old shape is in place and in use; nothing was switched",
+        )
+    return seen
+
+
+def _bare(table: Table) -> Table:
+    """The table without what the run itself put there."""
+    return replace(
+        table,
+        triggers=tuple(t for t in table.triggers if not t.name.startswith(_OURS)),
+        indexes=tuple(i for i in table.indexes if not i.name.startswith(_OURS)),
+    )
+
+
+def _catalog(plan: Plan, tables: tuple[Table, ...]) -> Catalog:
+    role = Role("", superuser=False, bypass_rls=False)
+    return Catalog(plan.database, plan.server_version, role, tables={t.name: t for t in tables})
+
+
+def _dependents(plan: Plan, now: Catalog) -> Iterator[str]:
+    """What came to stand on the old tables since, or went: views, keys of other tables, functions."""
+    old = {table.name for table in switch_sql.old_tables(plan)}
+    was, is_ = _edges(plan.dependents), _edges(tuple(d for d in now.dependents if d.table in old))
+    own = {"constraint", "index", "trigger", "policy", "default", "rule", "statistics", "publication"}
+    for kind, thing, owned in sorted(was ^ is_):
+        if kind in own and owned:
+            continue  # it is part of a table, and was compared there
+        yield f"{thing}: {'is gone' if (kind, thing, owned) in was else 'is new'}"
+
+
+def _edges(dependents: tuple[Dependent, ...]) -> set[tuple[str, str, bool]]:
+    return {
+        (d.kind, d.object, d.owner is None or d.owner == d.table)
+        for d in dependents
+        if not any(f" {ours}" in d.object or f".{ours}" in d.object for ours in _OURS)
+    }
