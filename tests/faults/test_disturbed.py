@@ -22,6 +22,7 @@ from ecluse.errors import (
     EcluseError,
     LockNotTaken,
     ValueRefused,
+    WrongState,
 )
 from ecluse.postgres.binaries import DEFAULT_VERSION, bin_dir
 from ecluse.postgres.connect import Database
@@ -357,3 +358,31 @@ def test_altered_in_the_middle(chats: Stage, change: str, moment: str) -> None:
     assert chats.apply() == "ready"
     chats.switch()
     is_converted(chats)
+
+
+LATER = {
+    "column": ("ALTER TABLE chats ADD note text DEFAULT 'precious'", "ALTER TABLE chats DROP note"),
+    "view": ("CREATE VIEW late AS SELECT id FROM chats", "DROP VIEW late"),
+    "key": ("CREATE TABLE late (id uuid REFERENCES chats (id))", "DROP TABLE late"),
+    "function": (
+        "CREATE FUNCTION late() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(body) FROM chats; END",
+        "DROP FUNCTION late()",
+    ),
+}
+
+
+@pytest.mark.parametrize("thing", LATER)
+def test_what_was_made_after_the_switch_is_not_dropped_by_a_rollback(chats: Stage, thing: str) -> None:
+    before = harness.snapshot(chats.database)
+    make, drop = LATER[thing]
+    chats.apply()
+    chats.switch()
+    sql(chats, make)
+    switched = harness.snapshot(chats.database)
+    with pytest.raises(WrongState) as refused:
+        chats.rollback()
+    assert "note" in refused.value.details or "late" in refused.value.details
+    harness.same(harness.snapshot(chats.database), switched)
+    sql(chats, drop)
+    chats.rollback()
+    harness.same(harness.snapshot(chats.database), before)
