@@ -147,16 +147,25 @@ def _status(values: Values) -> _Rule:
     return values.status_of("s.as_state"), values.status_of("s.status"), "s.as_state", "s.status"
 
 
+_LIKED = "case when s.answered is not null then s.as_feedback end"
+_COMMENT = "case when s.answered is not null then s.as_comment end"
+
+
 def _feedback(values: Values) -> _Rule:
     if not values.has("feedback"):
         return ("null",) * 2
-    said = "case when s.answered is not null then s.as_feedback end"
-    return values.feedback_of(said), values.feedback_of("s.feedback"), said, "s.feedback"
+    return values.feedback_of(_LIKED), values.feedback_of("s.feedback"), *_feedback_home(values, _LIKED, "s.feedback")
 
 
 def _comment(values: Values) -> _Rule:
-    said = "case when s.answered is not null then s.as_comment end"
-    return said, "s.feedback_comment", said, "s.feedback_comment"
+    return _COMMENT, "s.feedback_comment", *_feedback_home(values, _COMMENT, "s.feedback_comment")
+
+
+def _feedback_home(values: Values, forward: str, inverse: str) -> tuple[str, str]:
+    if values.legacy.ratings is None:
+        return forward, inverse
+    # A message's feedback is the row's own or its latest rating, never a part of each: they are true together or not.
+    return f"jsonb_build_array({_LIKED}, {_COMMENT})", "jsonb_build_array(s.feedback, s.feedback_comment)"
 
 
 def _preview(values: Values) -> _Rule:
