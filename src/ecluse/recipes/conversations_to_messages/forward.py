@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ecluse.model.catalog import Table
@@ -10,6 +11,8 @@ from ecluse.model.uuid_sql import derived_uuid
 from ecluse.recipes.conversations_to_messages.residues import Residue, residues
 from ecluse.recipes.conversations_to_messages.texts import text
 from ecluse.recipes.conversations_to_messages.values import CONVERSATION, MESSAGE, SESSION, Values, quoted
+
+_TAKEN = frozenset({"legacy", "conversations", "messages", "user_map"})
 
 
 def message_id(row: str, role: str) -> str:
@@ -78,9 +81,16 @@ def _merged(table: Table, reference: str) -> str:
     return f"s.place > 1 and ({' or '.join(tests)})" if tests else ""
 
 
+def word(table: Table) -> str:
+    """A plain word for a satellite: its placeholder, its file, its key in metadata."""
+    schema = "" if table.name.schema == "public" else f"{table.name.schema}_"
+    plain = re.sub(r"\W", "_", schema + table.name.name)
+    return f"{plain}_rows" if plain in _TAKEN else plain
+
+
 def old_alias(table: Table) -> str:
     """The placeholder of a satellite of the old side."""
-    return f"legacy_{table.name.name}"
+    return f"legacy_{word(table)}"
 
 
 def key_text(table: Table, reference: str) -> str:
@@ -206,13 +216,13 @@ def _kept_children(values: Values, table: Table, reference: str) -> Iterator[tup
     key, merged = key_text(table, reference), _merged(table, reference)
     alone = f" and not ({merged})" if merged else ""
     condition = f"s.place > 1 and exists (select from {rows}{alone})"
-    yield table.name.name, condition, f"(select jsonb_agg({key} order by {key}) from {rows}{alone})"
+    yield word(table), condition, f"(select jsonb_agg({key} order by {key}) from {rows}{alone})"
     if merged:
         pairs = ", ".join(f"{literal(c.name)}, t.{quoted(c.name)}::text" for c in table.columns if c.written)
         whole = f"jsonb_build_object({pairs})"
         condition = f"s.place > 1 and exists (select from {rows} and {merged})"
         yield (
-            f"{table.name.name}_merged",
+            f"{word(table)}_merged",
             condition,
             f"(select jsonb_agg({whole} order by {key}) from {rows} and {merged})",
         )

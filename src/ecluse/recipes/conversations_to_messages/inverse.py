@@ -52,7 +52,7 @@ def child(values: Values, table: Table, reference: str) -> str:
         for c in table.columns
         if c.written
     ]
-    name = table.name.name.replace("'", "''")
+    name = forward.word(table)
     merged = ""
     if forward.unique_sets(table, reference):
         was = [f"(t.was ->> {literal(c.name)})::{c.type}" for c in table.columns if c.written]
@@ -60,7 +60,7 @@ def child(values: Values, table: Table, reference: str) -> str:
     return text(
         "templates/inverse/child.sql",
         table=str(table.name),
-        alias=table.name.name,
+        alias=name,
         reference=quoted(reference),
         columns=",\n       ".join(columns),
         child=name,

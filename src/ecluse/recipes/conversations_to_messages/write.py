@@ -43,10 +43,10 @@ def write(catalog: Catalog, database: str = "app", options: Options | None = Non
         "define/views_probe.sql": text("templates/define/views_probe.sql"),
     }
     if legacy.ratings is not None:
-        files[f"inverse/{legacy.ratings.name.name}.sql"] = inverse.ratings(values, legacy.ratings)
+        files[f"inverse/{forward.word(legacy.ratings)}.sql"] = inverse.ratings(values, legacy.ratings)
     for child, reference in legacy.children:
-        files[f"forward/{child.name.name}.sql"] = forward.child(values, child, reference)
-        files[f"inverse/{child.name.name}.sql"] = inverse.child(values, child, reference)
+        files[f"forward/{forward.word(child)}.sql"] = forward.child(values, child, reference)
+        files[f"inverse/{forward.word(child)}.sql"] = inverse.child(values, child, reference)
     return files
 
 
@@ -140,8 +140,8 @@ def _old_satellite(member: Table, reference: str, key: str) -> Iterator[str]:
         f"table = {string(str(member.name))}",
         f"alias = {string(forward.old_alias(member))}",
         f"join = {string(f'm.{quoted(reference)} = a.{quoted(key)}')}",
-        f"select = {string(f'inverse/{member.name.name}.sql')}",
-        f"logged = {strings([*member.primary_key, reference])}",
+        f"select = {string(f'inverse/{forward.word(member)}.sql')}",
+        f"logged = {strings(list(dict.fromkeys([*member.primary_key, reference])))}",
     )
     if not any(index.columns[:1] == (reference,) for index in member.indexes):
         yield f"# No index begins with {reference}: make one first, or each chunk of the copy reads the whole table."
@@ -178,7 +178,7 @@ def _new_side(catalog: Catalog, values: Values) -> Iterator[str]:
     yield _section("constraints", tables.MESSAGE_CONSTRAINTS)
     yield _section("indexes", tables.MESSAGE_INDEXES)
     for child, reference in legacy.children:
-        yield from _new_satellite(str(child.name), child.name.name, reference, f"forward/{child.name.name}.sql")
+        yield from _new_satellite(str(child.name), forward.word(child), reference, f"forward/{forward.word(child)}.sql")
         triggers = [trigger.name for trigger in child.triggers]
         if triggers:
             yield f"carry_triggers = {strings(triggers)}"
