@@ -226,10 +226,10 @@ def test_inspect_finds_soft_references_by_name_and_by_value(project: Project) ->
     value = project.run("inspect", "--json").value
     assert {t["name"] for t in value["tables"]} == {"public.conversations", "public.tags", "public.events"}
     found = {(r["table"], r["column"], r["path"]): r for r in value["references"]}
-    for column, path in (("conversation", ""), ("payload", "about.id"), ("seen_by", "[]")):
+    for column, path in (("conversation", ""), ("payload", "about.id"), ("seen_by", "[*]")):
         reference = found["public.events", column, path]
-        assert reference["refers_to"] == "public.conversations.id"
-        assert reference["overlap"] == 1.0
+        assert (reference["key_table"], reference["key_column"]) == ("public.conversations", "id")
+        assert reference["share"] == 1.0
     assert not [r for r in value["references"] if r["table"] == "public.conversations"]
     assert "public.events.payload -> about.id" in project.run("inspect").out
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ecluse.engine import journal
 from ecluse.engine.context import Connection, Restart, Run
@@ -98,11 +98,12 @@ def capture(run: Run, conn: Connection) -> None:
     run.journaled("captured")
 
 
-def tell_wait(run: Run, step: str) -> Callable[[object, int], None]:
+def tell_wait(run: Run, step: str) -> Callable[[Sequence[object], int], None]:
     """A callback for the lock ladder that tells who is waited for."""
 
-    def tell(blockers: object, attempt: int) -> None:
-        run.emit(Event("warn", step, f"waiting for a lock, attempt {attempt}: {blockers}"))
+    def tell(blockers: Sequence[object], attempt: int) -> None:
+        who = "; ".join(map(str, blockers)) or "who holds it could not be seen"
+        run.emit(Event("warn", step, f"waiting for a lock, attempt {attempt}: {who}"))
 
     return tell
 

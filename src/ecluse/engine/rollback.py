@@ -48,7 +48,7 @@ def _refuse_without_way_back(run: Run) -> None:
 def _back(run: Run, conn: Connection) -> None:
     plan = run.plan
     began = time.monotonic()
-    drain.drain_here(run, conn, drain.HOME, run.switched)
+    drain.drain_here(run, conn, drain.HOME, run.switched, locked=True)
     for flow in plan.flows:
         for member in flow.new.satellites:
             if member.role != "aside":

@@ -9,16 +9,17 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ecluse.model.catalog import Column, Table
-from ecluse.model.flow import Reject
+from ecluse.model.flow import InputTable, Reject
 from ecluse.model.migration import Settings
+from ecluse.model.names import Name
 from ecluse.operations import census
 from ecluse.operations.base import Operation
-from ecluse.operations.data_file import id_map
 from ecluse.operations.definitions import type_name
 from ecluse.operations.draft import Conversion, Draft, Target
 from ecluse.operations.expressions import check_mapping, rewrite
+from ecluse.operations.inputs import MAP_COLUMNS, map_name, read_map
 from ecluse.operations.inside import Documents, Elements, Inside, Path
-from ecluse.operations.rules import Lookup, Mapping, Rule, col
+from ecluse.operations.rules import IdMap, Lookup, Mapping, Rule, col
 from ecluse.operations.work import Work
 
 _TEXTS = re.compile(r"(text|character varying(\(\d+\))?|character\(\d+\)|(\w+\.)?citext)\Z")
@@ -155,10 +156,23 @@ class ConvertColumn(Operation):
         if not self.using:
             if to != column.type and not _TEXTS.match(column.type):
                 raise work.wrong(self, f"a column of type '{column.type}' needs 'using' and 'back'", "to")
-            known = id_map(work, self, self.map, table, column.name) if self.map else None
+            known = self._map(work, table.name, column.name) if self.map else None
             return Rule(to, self.invalid, self.namespace or f"{self.table}.{self.column}", map=known)
         using, back = (self._over_one(work, text, key) for text, key in ((self.using, "using"), (self.back, "back")))
         return Rule(to, using=using, back=back)
+
+    def _map(self, work: Work, table: Name, column: str) -> IdMap:
+        try:
+            pairs = read_map(work.migration.files[self.map])
+        except ValueError as problem:
+            hint = f"{','.join(MAP_COLUMNS)}\nme@example.org,3f0c5a52-…"
+            raise work.wrong(self, f"'{self.map}', {problem}", "map", hint=hint) from None
+        types = dict(zip(MAP_COLUMNS, ('text COLLATE "C"', "uuid"), strict=True))
+        alias = work.alias(f"{table.name}_{column}_map")
+        stored = map_name(work.migration.name, table, column)
+        old, new = MAP_COLUMNS
+        work.changes.append(InputTable(alias, stored, tuple(types.items()), (old,), pairs, unique=(new,)))
+        return IdMap(alias, tuple((text, uuid) for text, uuid in pairs))
 
     def _over_one(self, work: Work, text: str, key: str) -> str:
         with work.sql_of(self, key):

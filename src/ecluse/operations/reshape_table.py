@@ -12,10 +12,10 @@ from ecluse.model.migration import Settings
 from ecluse.model.names import Name
 from ecluse.operations import reshape_columns
 from ecluse.operations.base import Operation
-from ecluse.operations.data_file import read_rows, stored_name
 from ecluse.operations.definitions import type_name
 from ecluse.operations.draft import key_text
 from ecluse.operations.expressions import check_template, one_expression, qualified
+from ecluse.operations.inputs import input_name, read_rows
 from ecluse.operations.reshape_members import MemberSpec, NewSpec, OldSpec, new_table
 from ecluse.operations.rules import as_text, cast, col
 from ecluse.operations.work import Work, row_key
@@ -169,18 +169,16 @@ class ReshapeTable(Operation):
         where = ("input", position)
         if spec.alias in work.aliases:
             raise work.wrong(self, f"alias '{spec.alias}' is used twice", *where, "alias")
-        header, rows = read_rows(work, self, spec.file, *where, "file")
-        missing = [name for name in spec.columns if name not in header]
-        if missing:
-            raise work.wrong(self, f"'{spec.file}' has no column '{missing[0]}'", *where, "file")
-        places = [header.index(name) for name in spec.columns]
-        values = [tuple(row[place] for place in places) for _, row in rows]
+        try:
+            values = read_rows(work.migration.files[spec.file], spec.columns)
+        except ValueError as problem:
+            raise work.wrong(self, f"'{spec.file}', {problem}", *where, "file") from None
         columns = []
         for name, text in spec.columns.items():
             with work.sql_of(self, *where, "columns", name):
                 columns.append((name, type_name(text)))
-        alias = work.alias(spec.alias)
-        return InputTable(alias, stored_name(work, alias), tuple(columns), spec.key, tuple(values))
+        stored = input_name(work.migration.name, spec.alias)
+        return InputTable(work.alias(spec.alias), stored, tuple(columns), spec.key, values)
 
 
 def check_templates(work: Work) -> None:

@@ -9,10 +9,10 @@ from typing import Any, cast
 import psycopg
 
 from ecluse.model.catalog import Catalog
-from ecluse.recipes.conversations_to_messages import generate as conversations_sample
-from ecluse.recipes.conversations_to_messages import write as conversations
+from ecluse.recipes.conversations_to_messages.generate import Generation, generate
 from ecluse.recipes.conversations_to_messages.recognise import recognise
 from ecluse.recipes.conversations_to_messages.values import Options
+from ecluse.recipes.conversations_to_messages.write import NAME, write
 
 Connection = psycopg.Connection[Any]
 
@@ -42,18 +42,18 @@ class Recipe:
 
 
 def _write_conversations(catalog: Catalog, database: str, choices: Choices) -> dict[str, str]:
-    return conversations.write(catalog, database, Options(zone=choices.zone, user_map=choices.user_map))
+    return write(catalog, database, Options(zone=choices.zone, user_map=choices.user_map))
 
 
 def _load_conversations(conn: Connection, generation: str, rows: int, seed: int) -> None:
-    conversations_sample.generate(conn, cast(conversations_sample.Generation, generation), rows, seed)
+    generate(conn, cast(Generation, generation), rows, seed)
 
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         Recipe(
-            conversations.NAME,
+            NAME,
             "Rows of one question and one answer become conversations with messages, with UUID keys.",
             {
                 "L1": "user_questions_complete: a table of questions, with e-mail addresses for users",

@@ -26,14 +26,14 @@ def inspect(invocation: Invocation) -> None:
 
     For those, a sample of the values is looked up in the keys of other tables, inside jsonb and arrays too.
     """
-    from ecluse.engine.references import find_references
     from ecluse.postgres.catalog import read_catalog
     from ecluse.postgres.connect import open_session
+    from ecluse.postgres.references import likely_references
 
     database = Project.of(invocation).database()
     with open_session(database, role="inspect") as conn:
         catalog = read_catalog(conn)
-        references = find_references(conn, catalog)
+        references = likely_references(conn, catalog)
     value = {
         "database": str(database),
         "server_version": catalog.server_version,
@@ -101,6 +101,9 @@ def _references(found: list[dict[str, Any]]) -> Iterator[str]:
     for one in found:
         place = f"{one['table']}.{one['column']}" + (f" -> {one['path']}" if one["path"] else "")
         why = "by name and values" if one["by_name"] else "by values"
-        share = f"{one['overlap']:.0%} of {one['values']:,}"
-        rows.append((place, one["type"], one["refers_to"], one["refers_to_type"], share, why))
+        if one["found_otherwise"]:
+            why += f"; {one['found_otherwise']:,} written otherwise"
+        share = f"{one['share']:.0%} of {one['values_sampled']:,}"
+        key = f"{one['key_table']}.{one['key_column']}"
+        rows.append((place, one["type"], key, one["key_type"], share, why))
     yield from human.table(rows, right=[4])

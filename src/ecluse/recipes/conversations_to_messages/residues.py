@@ -91,17 +91,20 @@ def residues(values: Values) -> tuple[Residue, ...]:
 
 
 _Rule = tuple[str, ...]
+_MADE = "case when s.slot = 1 then s.conversation else s.message end"  # of a row that the new application made
 
 
 def _id(values: Values) -> _Rule:
-    return values.id_of("s.own_uuid"), values.id_of("case when s.slot = 1 then s.conversation else s.message end")
+    return values.id_of("s.own_uuid"), values.id_of(_MADE)
 
 
 def _other(values: Values, column: Column) -> _Rule:
     if values.numbered and column.name == "question_id":
         # L1 has no other place for the UUID of a row that the new application made.
-        own = f"case when {values.raw('id')} = {values.id_of('s.own_uuid')} then s.own_uuid end"
-        made = "case when not coalesce(s.k ? 'id', false) then case when s.slot = 1 then s.conversation else s.message end end"
+        spoken = "(s.place = 1 or num_nonnulls(s.asked, s.answered) > 0)"
+        own = f"case when {spoken} and {values.raw('id')} = {values.id_of('s.own_uuid')} then s.own_uuid end"
+        given = Residue(values.legacy.parts["id"], *_id(values)).give()
+        made = f"case when {given} = {values.id_of(_MADE)} then {_MADE} end"
         return own, made
     default = constant(column)
     return default, default

@@ -50,7 +50,9 @@ MESSAGE_COLUMNS: Mapping[str, str] = {
 MESSAGE_CONSTRAINTS: Mapping[str, str] = {
     "messages_pkey": "primary key (id)",
     "messages_conversation_id_sequence_number_key": "unique (conversation_id, sequence_number)",
-    "messages_conversation_id_fkey": "foreign key (conversation_id) references public.conversations (id) on delete cascade",
+    "messages_conversation_id_fkey": (
+        "foreign key (conversation_id) references public.conversations (id) on delete cascade"
+    ),
     "messages_role_check": "check (role in ('user', 'assistant', 'system'))",
     "messages_feedback_check": "check (feedback in ('positive', 'negative', 'neutral'))",
 }

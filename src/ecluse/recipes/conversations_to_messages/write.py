@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ecluse.model.catalog import Catalog, Table
 from ecluse.model.names import Name
+from ecluse.model.uuid_sql import valid_uuid
 from ecluse.recipes.conversations_to_messages import forward, inverse, tables
 from ecluse.recipes.conversations_to_messages.recognise import Legacy, recognise
 from ecluse.recipes.conversations_to_messages.texts import text
