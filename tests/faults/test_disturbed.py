@@ -141,6 +141,35 @@ def test_truncate_after_the_switch_goes_home(chats: Stage) -> None:
     assert sql(chats, "SELECT count(*) FROM tags") == [(0,)]
 
 
+def test_rows_copied_twice_and_under_two_texts(chats: Stage) -> None:
+    """Rows move, while the copy runs, from pages that were copied to pages that were not; some change their key."""
+    chats.options = replace(chats.options, workers=1)
+    sql(chats, "DELETE FROM tags WHERE id <= 40")
+    sql(chats, "DELETE FROM chats WHERE ctid > '(12,0)' AND person IN ('p1', 'p2', 'p3', 'p4')", "VACUUM chats")
+    twice: list[object] = []
+
+    def disturb(name: str) -> None:
+        if name.startswith("chunk") and not twice:
+            twice.append(0)
+            untagged = "NOT EXISTS (SELECT FROM tags WHERE chat_id = chats.id)"
+            sql(
+                chats,
+                f"UPDATE chats SET id = upper(id), body = repeat('k', 400) WHERE ctid < '(4,0)' AND {untagged}",
+                "UPDATE chats SET body = repeat('m', 400) WHERE ctid < '(4,0)'",
+            )
+        if name == "copied":
+            twice[0] = sql(chats, "SELECT count(*) - count(DISTINCT id) FROM ecluse_next_ids.chats")[0][0]
+
+    assert chats.apply(Listener(on_record=disturb)) == "ready"
+    assert int(str(twice[0])) > 0, "nothing was copied twice, so nothing was tested"
+    chats.switch()
+    kept, new = (
+        sql(chats, f"SELECT lower(id::text), person, body FROM {schema}.chats ORDER BY 1")
+        for schema in ("ecluse_kept_ids", "public")
+    )
+    assert kept == new
+
+
 # --- sessions and servers that go away ------------------------------------------------------------
 
 
