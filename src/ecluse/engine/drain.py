@@ -16,7 +16,7 @@ from ecluse.errors import ProofFailed
 from ecluse.model.flow import Flow, Side
 from ecluse.model.names import literal
 from ecluse.model.report import Event
-from ecluse.planning import flow_sql
+from ecluse.planning import flow_sql, held_sql
 from ecluse.planning.flow_sql import Places
 from ecluse.proof.compare import quick_equal
 
@@ -111,13 +111,28 @@ def drain_here(run: Run, conn: Connection, direction: Direction, at: Places, lim
 def rebuild(run: Run, conn: Connection, flow: Flow, at: Places, direction: Direction) -> None:
     """Clear the units in hand on the target side, make them anew, set aside what does not fit, and prove the rest."""
     conn.execute(flow_sql.clear_units(direction.target(flow), at))
+    blocked = _take_blocked(run, conn, flow, at) if direction.home else []
     for statement in flow_sql.rebuild_units(direction.target(flow), direction.source(flow), at):
         conn.execute(statement)
-    if direction.home:
-        _park(run, conn, flow, at)
-    else:
+    if not direction.home:
         _quarantine(run, conn, flow, at)
     _prove(run, conn, flow, at, direction)
+    if direction.home:
+        conn.execute(f"INSERT INTO {flow_sql.UNITS} SELECT unnest(%s::text[])", (blocked,))
+        _park(run, conn, flow, at)
+
+
+def _take_blocked(run: Run, conn: Connection, flow: Flow, at: Places) -> list[str]:
+    """Take out of hand the units that would fall upon rows in quarantine; they are parked instead."""
+    held = conn.execute(
+        "SELECT EXISTS (SELECT FROM ecluse.quarantine WHERE run = %s AND flow = %s AND state <> 'carried')",
+        (run.id, flow.name),
+    ).fetchone()
+    if not held or not held[0]:
+        return []
+    units = held_sql.blocked_units(run.id, flow, at)
+    rows = conn.execute(f"DELETE FROM {flow_sql.UNITS} u WHERE u.unit IN ({units}) RETURNING u.unit")
+    return [unit for (unit,) in rows]
 
 
 def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: int | None) -> bool:
