@@ -19,10 +19,10 @@ from typing import Any
 
 import psycopg
 
-CLIENTS = 4
+CLIENTS = 3
 VARIABLE = "ECLUSE_DEMO_DATABASE"
 OLD_WORDS, NEW_WORDS = "demo old", "demo new"
-_PAUSE = 0.05
+_PAUSE = 0.1
 _WAIT = 0.2  # of a client that is turned away: its shape is not there
 
 Connection = psycopg.Connection[tuple[Any, ...]]

@@ -88,7 +88,7 @@ def tell_story(story: Story, rows: int) -> None:
     story.command("init", NAME, "--sample", "L2", "--rows", str(rows))
     before = story.ask("SELECT count(*) FROM conversations")[0][0]
     with running("old", story.database().conninfo) as old:
-        story.tell("the old application is running now: four clients that write, change and read the old shape")
+        story.tell("the old application is running now: three clients that write, change and read the old shape")
         there(story, old)
     after_finish(story, before)
     failed = [c["claim"] for c in story.checks if not c["holds"]]
