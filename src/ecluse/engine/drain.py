@@ -5,6 +5,7 @@ Forward it brings the new tables up to date before the switch; backward it carri
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psycopg
@@ -15,7 +16,7 @@ from ecluse.errors import ProofFailed
 from ecluse.model.flow import Flow, Side
 from ecluse.model.names import literal
 from ecluse.model.report import Event
-from ecluse.planning import flow_sql
+from ecluse.planning import flow_sql, held_sql
 from ecluse.planning.flow_sql import Places
 
 
@@ -113,10 +114,33 @@ def drain_here(
 def rebuild(run: Run, conn: Connection, flow: Flow, at: Places, direction: Direction, *, few: bool) -> None:
     """Clear the units in hand on the target side, make them anew, set aside what does not fit, and prove the rest."""
     target, source = direction.target(flow), direction.source(flow)
-    aside = _park(run, flow, at) if direction.home else _quarantine(run, flow, at)
-    for statement in (flow_sql.clear_units(target, at), *flow_sql.rebuild_units(target, source, at), *aside):
-        run.prepared.execute(conn, statement, few=few)
+
+    def execute(statements: Iterable[str]) -> None:
+        for statement in statements:
+            run.prepared.execute(conn, statement, few=few)
+
+    execute([flow_sql.clear_units(target, at)])
+    blocked = _take_blocked(run, conn, flow, at) if direction.home else []
+    execute(flow_sql.rebuild_units(target, source, at))
+    if not direction.home:
+        execute(_quarantine(run, flow, at))
     _prove(run, conn, flow, at, direction, few=few)
+    if direction.home:
+        conn.execute(f"INSERT INTO {flow_sql.UNITS} SELECT unnest(%s::text[])", (blocked,))
+        execute(_park(run, flow, at))
+
+
+def _take_blocked(run: Run, conn: Connection, flow: Flow, at: Places) -> list[str]:
+    """Take out of hand the units that would fall upon rows in quarantine; they are parked instead."""
+    held = conn.execute(
+        "SELECT EXISTS (SELECT FROM ecluse.quarantine WHERE run = %s AND flow = %s AND state <> 'carried')",
+        (run.id, flow.name),
+    ).fetchone()
+    if not held or not held[0]:
+        return []
+    units = held_sql.blocked_units(run.id, flow, at)
+    rows = conn.execute(f"DELETE FROM {flow_sql.UNITS} u WHERE u.unit IN ({units}) RETURNING u.unit")
+    return [unit for (unit,) in rows]
 
 
 def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: int | None) -> bool:
