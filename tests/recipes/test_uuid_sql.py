@@ -9,7 +9,7 @@ import uuid
 import psycopg
 import pytest
 
-from ecluse.model.uuid_sql import canonical, derived_uuid, to_uuid, valid_uuid
+from ecluse.model.uuid_sql import canonical, derived_uuid, plainly_written, to_uuid, valid_uuid
 
 PLAIN = "3cd5b63b-1244-4f6e-9d0a-0f4d8b7c2a11"
 TEXTS = [
@@ -67,6 +67,17 @@ def test_validity_and_value_are_those_of_the_cast(database: psycopg.Connection, 
         valid, value, exact = database.execute(ask, (text,)).fetchone() or ()
         assert (valid, value) == (expected is not None, expected), text
         assert exact == (str(expected) == text), text
+
+
+@pytest.mark.parametrize("texts", [TEXTS, mutations(300)], ids=["chosen", "mutated"])
+def test_a_uuid_is_plainly_written_where_its_text_is_that_of_the_value(
+    database: psycopg.Connection, texts: list[str]
+) -> None:
+    for text in texts:
+        value = cast(database, text)
+        if value is not None:
+            row = database.execute(f"select {plainly_written('t')} from (select %s::text) s(t)", (text,)).fetchone()
+            assert row == (str(value) == text,), text
 
 
 def test_null_stays_null(database: psycopg.Connection) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from ecluse.model.catalog import Column, Constraint, Index, Table
 from ecluse.model.flow import Reject
 from ecluse.model.names import Name, ident, literal, short
-from ecluse.model.uuid_sql import canonical, derived_uuid, to_uuid, valid_uuid
+from ecluse.model.uuid_sql import canonical, derived_uuid, plainly_written, to_uuid, valid_uuid
 from ecluse.operations.expressions import constant, rewrite
 
 
@@ -51,7 +51,7 @@ class Rule:
             return f"({there_and_back})::text IS DISTINCT FROM {expr}::text"
         text = as_text(expr, old_type)
         if self.invalid == "refuse":
-            return f'({text})::uuid::text <> ({text}) COLLATE "C"'
+            return f"NOT {plainly_written(text)}"  # that it is one, the cast in the new row sees to
         return f"NOT {canonical(text)}"
 
     def rejected(self, expr: str, old_type: str) -> str:
