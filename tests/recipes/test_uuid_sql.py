@@ -5,11 +5,21 @@ from __future__ import annotations
 import hashlib
 import random
 import uuid
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 
 from ecluse.model.uuid_sql import canonical, derived_uuid, plainly_written, to_uuid, valid_uuid
+from ecluse.postgres.connect import Database
+
+
+@pytest.fixture
+def database(database: Database) -> Iterator[psycopg.Connection]:
+    """A session on a fresh database."""
+    with psycopg.connect(database.conninfo, autocommit=True) as conn:
+        yield conn
+
 
 PLAIN = "3cd5b63b-1244-4f6e-9d0a-0f4d8b7c2a11"
 TEXTS = [
