@@ -33,6 +33,7 @@ class Result:
     wal: int = 0
     growth: int = 0
     locked: float = 0.0
+    cpu: float = 0.0  # of the server, without the application's share
     memory: int = 0
     felt: Felt | None = None
     notes: dict[str, float] = field(default_factory=dict)
@@ -54,11 +55,13 @@ def measure(ground: Ground, template: str, contender: str, rows: int, *, loaded:
     if load:
         time.sleep(settle)
     with connect(conninfo) as conn:
-        wal, before = wal_position(conn), size(conn)
+        wal, before, cpu = wal_position(conn), size(conn), ground.cpu()
         watch = LockWatch(conninfo)
         done = _apart(contender, conninfo)
         found = Result(contender, rows, loaded, done.seconds, locked=watch.stop(), memory=done.memory)
         found.wal, found.growth = wal_position(conn) - wal, size(conn) - before
+        time.sleep(0.3)  # until the last of its server processes has been counted
+        found.cpu = ground.cpu() - cpu
     found.notes, found.cannot = done.notes, done.cannot
     if load:
         time.sleep(settle)

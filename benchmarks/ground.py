@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class Ground:
     """The server of a benchmark, with the product's own settings, and its template databases."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._server = EmbeddedServer(folder, bin_dir())
         self._server.start()
 
@@ -94,6 +96,15 @@ class Ground:
         """Give the space back."""
         with self.session() as conn:
             conn.execute(f"DROP DATABASE IF EXISTS {ident(name)} WITH (FORCE)".encode())
+
+    def cpu(self) -> float:
+        """Seconds of processor that the ended processes of the server took; 0 where the system does not tell."""
+        pid = (self._folder / "data" / "postmaster.pid").read_text().partition("\n")[0]
+        times = Path("/proc", pid, "stat")
+        if not times.exists():
+            return 0.0
+        fields = times.read_text().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
     def settings(self) -> dict[str, str]:
         """What the figures depend on."""

@@ -59,7 +59,7 @@ def as_markdown(results: Sequence[Result], facts: dict[str, str]) -> str:
 def _table(group: list[Result], loaded: bool) -> list[str]:
     against = "batched" if loaded else "floor"
     base = _median([r for r in group if r.contender == against and not r.cannot], lambda r: r.seconds)
-    head = ["", "wall", f"ratio to {against}", "WAL", "growth", "longest exclusive lock"]
+    head = ["", "wall", f"ratio to {against}", "server CPU", "WAL", "growth", "longest exclusive lock"]
     head += ["p50", "p99", "worst stall", "errors"] if loaded else []
     lines = ["| " + " | ".join(head) + " | client memory |", "|---" * (len(head) + 1) + "|"]
     for name in TITLES:
@@ -81,6 +81,7 @@ def _cells(mine: list[Result], base: float, loaded: bool) -> list[str]:
         else [
             f"{seconds:.1f} s ({min(r.seconds for r in able):.1f}–{max(r.seconds for r in able):.1f})",
             f"{seconds / base:.2f}" if base else "",
+            f"{_median(able, lambda r: r.cpu):.1f} s",
             f"{_median(able, lambda r: r.wal) / 1e6:,.0f} MB",
             f"{_median(able, lambda r: r.growth) / 1e6:,.0f} MB",
             f"{_median(able, lambda r: r.locked) * 1000:,.0f} ms",

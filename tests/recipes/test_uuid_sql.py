@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from ecluse.model.uuid_sql import canonical, derived_uuid, to_uuid, valid_uuid
+from ecluse.model.uuid_sql import canonical, derived_uuid, plainly_written, to_uuid, valid_uuid
 from ecluse.postgres.connect import Database
 
 PLAIN = "3cd5b63b-1244-4f6e-9d0a-0f4d8b7c2a11"
@@ -76,6 +76,17 @@ def test_validity_and_value_are_those_of_the_cast(conn: psycopg.Connection, text
         valid, value, exact = conn.execute(ask, (text,)).fetchone() or ()
         assert (valid, value) == (expected is not None, expected), text
         assert exact == (str(expected) == text), text
+
+
+@pytest.mark.parametrize("texts", [TEXTS, mutations(300)], ids=["chosen", "mutated"])
+def test_a_uuid_is_plainly_written_where_its_text_is_that_of_the_value(
+    conn: psycopg.Connection, texts: list[str]
+) -> None:
+    for text in texts:
+        value = cast(conn, text)
+        if value is not None:
+            row = conn.execute(f"select {plainly_written('t')} from (select %s::text) s(t)", (text,)).fetchone()
+            assert row == (str(value) == text,), text
 
 
 def test_null_stays_null(conn: psycopg.Connection) -> None:

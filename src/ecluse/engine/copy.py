@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from ecluse.engine import journal, prepare
@@ -77,8 +77,7 @@ def copy_flow(run: Run, conn: Connection, flow: Flow) -> None:
     began = time.monotonic()
     with ThreadPoolExecutor(run.options.workers) as pool:
         work = _start(pool, run, flow, ranges, progress)
-        while not all(future.done() for future in work):
-            time.sleep(0.1)
+        while wait(work, timeout=0.1).not_done:
             _tell(run, flow, progress, pages, before, began)
             _mind_others(run, conn, progress)
         for future in work:

@@ -10,8 +10,8 @@ from ecluse.model.names import Name, ident, literal
 from ecluse.model.report import Account, Comparison, Event, Probe, Verification
 from ecluse.planning import flow_sql, switch_sql
 from ecluse.planning.flow_sql import Places
-from ecluse.proof.compare import compare_all
-from ecluse.proof.pairs import Scope, not_pending, pairs
+from ecluse.proof.joint import prove
+from ecluse.proof.pairs import Scope, not_pending
 from ecluse.proof.readers import Readers, readers
 
 
@@ -26,9 +26,9 @@ def verify_run(run: Run, conn: Connection, status: str, stage: str) -> Verificat
         return Verification(probes=(Probe("the copy is complete", passed=False, details=f"it stands at '{stage}'"),))
     with readers(lambda: run.connect("verify"), run.options.workers, stop=run.stop.soft) as both:
         scopes = {flow.name: _scope(run, both, flow, at, switched) for flow in run.plan.flows}
-        wanted = [pair for flow in run.plan.flows for pair in pairs(flow, scopes[flow.name])]
-        found = compare_all(
-            wanted,
+        found = prove(
+            run.plan.flows,
+            scopes,
             both,
             show_values=run.options.show_values,
             progress=lambda done, total: run.emit(Event("progress", "verify", done=done, total=total)),

@@ -44,6 +44,15 @@ def canonical(expr: str) -> str:
     return f"(case when {shape} and {plain} then {digits} when ({expr}) is not null then false end)"
 
 
+def plainly_written(expr: str) -> str:
+    """Whether a text that *is* a UUID is written as uuid_out() would: of any other text this says nothing.
+
+    With dashes in those four places, 32 octets remain, and a UUID has as many digits: there is no room for braces.
+    """
+    text = f'(({expr}) collate "C")'
+    return f"({text} like '{_SHAPE}' and lower({text}) = {text})"
+
+
 def derived_uuid(namespace: str, expr: str) -> str:
     """A UUID of version 8 (RFC 9562) made of the namespace and the text: the same for the same, NULL for NULL."""
     text = f'{literal(namespace + ":")} || ({expr}) collate "C"'

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ecluse.model.names import Name, ident, literal
-from ecluse.model.uuid_sql import canonical, derived_uuid, to_uuid, valid_uuid
+from ecluse.model.uuid_sql import canonical, derived_uuid, plainly_written, to_uuid, valid_uuid
 from ecluse.operations.expressions import rewrite
 
 
@@ -165,7 +165,7 @@ class Rule:
             # A text that is itself what another was mapped to would come back as the other.
             return f"({canonical(text)} AND {self.map.old(to_uuid(text))} IS NULL) IS FALSE"
         if self.invalid == "refuse":
-            return f'({text})::uuid::text <> ({text}) COLLATE "C"'
+            return f"NOT {plainly_written(text)}"  # that it is one, the cast in the new row sees to
         return f"NOT {canonical(text)}"
 
     def rejected(self, expr: str, old_type: str) -> str:

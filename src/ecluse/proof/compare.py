@@ -79,8 +79,12 @@ def compare_all(
     show_values: bool = False,
     limit: int = 20,
     progress: Progress | None = None,
+    narrow: bool = True,
 ) -> tuple[Comparison, ...]:
-    """Compare pairs, all parts of all pairs spread over the readers; `right` where that side is in another database."""
+    """Compare pairs, all parts of all pairs spread over the readers; `right` where that side is in another database.
+
+    Without `narrow` it is only told whether they are equal.
+    """
     began = time.monotonic()
     right = right or left
     sides = [_sides(pair, left, right) for pair in pairs]
@@ -90,7 +94,7 @@ def compare_all(
     for pair, both in zip(pairs, sides, strict=True):
         here, there = sums[both[0]], sums[both[1]]
         located = Located()
-        if here != there:
+        if here != there and narrow:
             began = time.monotonic()
             located = locate(*both, pair.names or pair.left.columns, show_values=show_values, limit=limit)
             seconds += time.monotonic() - began

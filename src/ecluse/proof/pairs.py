@@ -49,18 +49,18 @@ def _mapped(member: Member, source: Side, scope: Scope) -> tuple[str, ...]:
     """The mapping's rows, in parts that cut no unit."""
     return tuple(
         flow_sql.mapped(member, source, scope.at, flow_sql.rows_all(source.anchor, scope.at, condition))
-        for condition in _cuts(source, scope)
+        for condition in cuts(source, scope, joined=bool(source.satellites))
     )
 
 
-def _cuts(side: Side, scope: Scope) -> list[str]:
+def cuts(side: Side, scope: Scope, *, joined: bool) -> list[str]:
     """Conditions over the anchor's row `m` that divide a side: by pages, or by unit where a unit has several rows."""
     free = not_pending(side, scope)
     if side.several:
         unit = fill(side.unit, scope.at.sql)
         parts = scope.workers
         return [f"(pg_catalog.hashtext({unit}) & 2147483647) % {parts} = {i}{free}" for i in range(parts)]
-    ranges = _ranges(scope.pages.get(side.anchor.alias, 0), scope.workers, bool(side.satellites))
+    ranges = _ranges(scope.pages.get(side.anchor.alias, 0), scope.workers, joined)
     return [f"{flow_sql.page_range(lo, hi)}{free}" for lo, hi in ranges]
 
 
