@@ -131,6 +131,14 @@ def test_two_ids_that_are_one_uuid_stay_apart_in_a_session(database: Database, t
     assert found[1][4]["legacy"]["rows"] == [{"id": ONE.upper()}]  # type: ignore[index]
 
 
+@pytest.mark.parametrize("spelling", [ONE.upper(), "{" + ONE + "}", ONE.replace("-", "").upper()])
+def test_two_ids_that_are_one_uuid_in_two_sessions_are_not_both_carried(
+    database: Database, tmp_path: Path, spelling: str
+) -> None:
+    _, found = _chosen(database, tmp_path, [_row(ONE, ONE, ANN, 5), _row(spelling, TWO, ANN, 1)])
+    assert [(row[0], row[1]) for row in found] == [(ONE, ONE)]
+
+
 def test_users_that_are_not_uuids_are_rejected_with_a_reason(database: Database, tmp_path: Path) -> None:
     _, found = _chosen(database, tmp_path, [_row(ONE, ONE, "ann@example.com", 1), _row(TWO, ONE, ANN.upper(), 2)])
     assert [(row[0], row[2]) for row in found] == [(TWO, ANN)]

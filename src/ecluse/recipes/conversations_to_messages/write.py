@@ -116,8 +116,11 @@ def _old_side(values: Values) -> Iterator[str]:
 
 
 def _rejects(values: Values) -> Iterator[str]:
+    if values.type("id") != "uuid" and not values.numbered:
+        yield from ("", "# Within one session such ids are told apart; here one row would take the place of another.")
+        yield from _reject(values.same_id(), "its id is the same UUID as that of another session", values, "id")
     user = f"m.{quoted(values.legacy.name('person'))}"
-    yield from _reject(f"{user} is null", "it has no user", values)
+    yield from _reject(f"{user} is null", "it has no user", values, "person")
     if values.type("person") == "uuid":
         return
     invalid = f"not {valid_uuid(values.text('person', 'm'))}"
@@ -125,12 +128,12 @@ def _rejects(values: Values) -> Iterator[str]:
     if values.options.user_map:
         invalid += f" and not exists (select from {{{{user_map}}}} u where u.old_value = {values.text('person', 'm')})"
         reason += f", and is not in {values.options.user_map}"
-    yield from _reject(invalid, reason, values)
+    yield from _reject(invalid, reason, values, "person")
 
 
-def _reject(when: str, reason: str, values: Values) -> Iterator[str]:
+def _reject(when: str, reason: str, values: Values, part: str) -> Iterator[str]:
     yield from ("", "[[operation.old.reject]]", f"when = {string(when)}", f"reason = {string(reason)}")
-    yield f"column = {string(values.legacy.name('person'))}"
+    yield f"column = {string(values.legacy.name(part))}"
 
 
 def _old_satellite(member: Table, reference: str, key: str) -> Iterator[str]:
