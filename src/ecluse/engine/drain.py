@@ -39,6 +39,9 @@ class Direction:
         return [m.alias for m in self.source(flow).members if m.role != "aside"]
 
 
+_TRICKLE = 500  # entries that may be left to the switch
+_STUCK = 6  # rounds that did not get smaller
+
 FORWARD, HOME = Direction(home=False), Direction(home=True)
 
 
@@ -54,17 +57,25 @@ def pending(conn: Connection, run: Run, direction: Direction) -> int:
 
 
 def drain(run: Run, conn: Connection, direction: Direction, at: Places) -> int:
-    """Drain until little is left; returns how many entries were done. Stops between batches when asked to."""
-    total, small = 0, 0
-    while small < 2:
+    """Drain until little is left, or no less than before; returns how many entries were done.
+
+    Stops between batches when asked to.
+    """
+    total, small, stuck, last = 0, 0, 0, 0
+    # What keeps coming in while we work is the switch's business, not a reason to go on for ever: neither a
+    # trickle, nor an application that writes as fast as we read.
+    while small < 2 and stuck < _STUCK:
         done = drain_once(run, conn, direction, at)
         total += done
-        # What keeps coming in while we work is the switch's business, not a reason to go on for ever.
-        small = small + 1 if done < 500 else 0
+        small = small + 1 if done < _TRICKLE else 0
+        stuck = stuck + 1 if last and done > 0.8 * last else 0
+        last = done
         run.emit(Event("progress", "drain", done=total, total=total + pending(conn, run, direction)))
         run.stop.check("stopped between two drains; nothing is lost")
         if done == 0:
             break
+    if stuck == _STUCK:
+        run.emit(Event("note", "drain", "the application writes about as fast as the drain reads"))
     return total
 
 

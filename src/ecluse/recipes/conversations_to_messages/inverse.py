@@ -41,7 +41,9 @@ def conversations(values: Values) -> str:
 
 def _session(column: Column) -> str:
     own = "coalesce(s.legacy ->> 'unit', s.session_id::text)"
-    return f"(case when s.legacy ? 'session' then s.legacy ->> 'session' else {own} end)::{column.type}"
+    # Without a session a legacy row is one by itself, so what was said after it gets the conversation's own.
+    kept = "s.legacy ? 'session' and (s.slot is not distinct from 1 or s.legacy ->> 'session' <> '')"
+    return f"(case when {kept} then s.legacy ->> 'session' else {own} end)::{column.type}"
 
 
 def child(values: Values, table: Table, reference: str) -> str:
