@@ -61,16 +61,17 @@ def drain(run: Run, conn: Connection, direction: Direction, at: Places) -> int:
 
     Stops between batches when asked to.
     """
-    total, small, stuck, last = 0, 0, 0, 0
+    total, small, stuck, before = 0, 0, 0, pending(conn, run, direction)
     # What keeps coming in while we work is the switch's business, not a reason to go on for ever: neither a
     # trickle, nor an application that writes as fast as we read.
     while small < 2 and stuck < _STUCK:
         done = drain_once(run, conn, direction, at)
         total += done
         small = small + 1 if done < _TRICKLE else 0
-        stuck = stuck + 1 if last and done > 0.8 * last else 0
-        last = done
-        run.emit(Event("progress", "drain", done=total, total=total + pending(conn, run, direction)))
+        left = pending(conn, run, direction)
+        stuck = stuck + 1 if left > 0.9 * before else 0
+        before = left
+        run.emit(Event("progress", "drain", done=total, total=total + left))
         run.stop.check("stopped between two drains; nothing is lost")
         if done == 0:
             break
