@@ -112,7 +112,7 @@ def drain_here(
     for flow in flows:
         taken = _collect(run, conn, direction, flow, at)
         few = run.prepared.settle(conn, taken, locked=locked)
-        rebuild(run, conn, flow, at, direction, few=few)
+        rebuild(run, conn, flow, at, direction, few=few, locked=locked)
         total += taken
         for alias in direction.captured(flow):
             conn.execute(
@@ -123,8 +123,13 @@ def drain_here(
     return total
 
 
-def rebuild(run: Run, conn: Connection, flow: Flow, at: Places, direction: Direction, *, few: bool) -> None:
-    """Clear the units in hand on the target side, make them anew, set aside what does not fit, and prove the rest."""
+def rebuild(
+    run: Run, conn: Connection, flow: Flow, at: Places, direction: Direction, *, few: bool, locked: bool = False
+) -> None:
+    """Clear the units in hand on the target side, make them anew, set aside what does not fit, and prove the rest.
+
+    Going home under lock (`locked`), what is to be parked is left to `park_left`, after the commit.
+    """
     target, source = direction.target(flow), direction.source(flow)
 
     def execute(statements: Iterable[str]) -> None:
@@ -132,17 +137,39 @@ def rebuild(run: Run, conn: Connection, flow: Flow, at: Places, direction: Direc
             run.prepared.execute(conn, statement, few=few)
 
     execute([flow_sql.clear_units(target, at)])
-    blocked = _take_blocked(run, conn, flow, at) if direction.home else []
+    blocked = _take_blocked(run, conn, flow, at, few=few) if direction.home else []
     execute(flow_sql.rebuild_units(target, source, at))
     if not direction.home:
         execute(_quarantine(run, flow, at))
     _prove(run, conn, flow, at, direction, few=few)
     if direction.home:
         conn.execute(f"INSERT INTO {flow_sql.UNITS} SELECT unnest(%s::text[])", (blocked,))
-        execute(_park(run, flow, at))
+        later = f"INSERT INTO ecluse.to_park SELECT {run.id}, {literal(flow.name)}, unit FROM {flow_sql.UNITS}"
+        execute([later] if locked else _park(run, flow, at))
 
 
-def _take_blocked(run: Run, conn: Connection, flow: Flow, at: Places) -> list[str]:
+def park_left(run: Run, conn: Connection) -> None:
+    """Park what the last units of a rollback, and satellites without an anchor, have that the old shape cannot hold.
+
+    The new tables are out of reach in the next schema by then, and complete.
+    """
+    at = run.building
+    for flow in run.plan.flows:
+        conn.execute(f"DELETE FROM {flow_sql.UNITS}")
+        conn.execute(
+            f"INSERT INTO {flow_sql.UNITS} SELECT DISTINCT unit FROM ecluse.to_park WHERE run = %s AND flow = %s",
+            (run.id, flow.name),
+        )
+        conn.execute(f"ANALYZE {flow_sql.UNITS}")
+        for statement in _park(run, flow, at):
+            conn.execute(statement)
+        for member in flow.new.satellites:
+            if member.role != "aside":
+                conn.execute(flow_sql.park_orphans(run.id, flow, member, at))
+    conn.execute("DELETE FROM ecluse.to_park WHERE run = %s", (run.id,))
+
+
+def _take_blocked(run: Run, conn: Connection, flow: Flow, at: Places, *, few: bool) -> list[str]:
     """Take out of hand the units that would fall upon rows in quarantine; they are parked instead."""
     held = conn.execute(
         "SELECT EXISTS (SELECT FROM ecluse.quarantine WHERE run = %s AND flow = %s AND state <> 'carried')",
@@ -151,8 +178,8 @@ def _take_blocked(run: Run, conn: Connection, flow: Flow, at: Places) -> list[st
     if not held or not held[0]:
         return []
     units = held_sql.blocked_units(run.id, flow, at)
-    rows = conn.execute(f"DELETE FROM {flow_sql.UNITS} u WHERE u.unit IN ({units}) RETURNING u.unit")
-    return [unit for (unit,) in rows]
+    blocked = f"DELETE FROM {flow_sql.UNITS} u WHERE u.unit IN ({units}) RETURNING u.unit"
+    return [str(unit) for (unit,) in run.prepared.execute(conn, blocked, few=few)]
 
 
 def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: int | None) -> bool:

@@ -66,7 +66,7 @@ def _ddl() -> bytes:
 
 def installed(conn: Connection) -> bool:
     """Whether this database has a journal."""
-    row = conn.execute("SELECT to_regclass('ecluse.parked') IS NOT NULL AND to_regclass('ecluse.proof') IS NOT NULL")
+    row = conn.execute("SELECT to_regclass('ecluse.to_park') IS NOT NULL AND to_regclass('ecluse.proof') IS NOT NULL")
     found = row.fetchone()
     return bool(found and found[0])
 

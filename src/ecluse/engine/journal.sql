@@ -80,6 +80,13 @@ CREATE TABLE IF NOT EXISTS ecluse.parked (
 
 CREATE INDEX IF NOT EXISTS parked_unit ON ecluse.parked (run, flow, unit);
 
+-- Units that a rollback carried home under lock: what of them is to be parked is found after its commit.
+CREATE TABLE IF NOT EXISTS ecluse.to_park (
+    run bigint NOT NULL REFERENCES ecluse.run ON DELETE CASCADE,
+    flow text NOT NULL,
+    unit text NOT NULL
+);
+
 CREATE TABLE IF NOT EXISTS ecluse.proof (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     run bigint NOT NULL REFERENCES ecluse.run ON DELETE CASCADE,

@@ -49,10 +49,6 @@ def _back(run: Run, conn: Connection) -> None:
     plan = run.plan
     began = time.monotonic()
     drain.drain_here(run, conn, drain.HOME, run.switched, locked=True)
-    for flow in plan.flows:
-        for member in flow.new.satellites:
-            if member.role != "aside":
-                conn.execute(flow_sql.park_orphans(run.id, flow, member, run.switched))
     for added in plan.added:
         conn.execute(_park_columns(run, added))
     run.emit(Event("progress", "rollback", f"last writes carried home in {time.monotonic() - began:.2f} s"))
@@ -95,9 +91,19 @@ def _park_columns(run: Run, added: AddColumns) -> str:
     )
 
 
+def _stands(conn: Connection, schema: str) -> bool:
+    row = conn.execute("SELECT to_regnamespace(%s) IS NOT NULL", (ident(schema),)).fetchone()
+    return bool(row and row[0])
+
+
 def clean_up(run: Run, conn: Connection) -> None:
-    """After the commit of a rollback: validate the old keys again and drop what is left of the new shape."""
+    """After the commit of a rollback: park, validate the old keys again, drop what is left of the new shape."""
     done = journal.steps_done(conn, run.id)
+    if "parked" not in done and _stands(conn, run.plan.next_schema):
+        with conn.transaction():
+            drain.park_left(run, conn)
+            journal.record_step(conn, run.id, "parked")
+        run.journaled("parked")
     for number, statement in enumerate(switch_sql.validate_before(run.plan)):
         if f"revalidate {number}" not in done:
             with conn.transaction():
