@@ -19,6 +19,9 @@ from ecluse.planning.flow_sql import SESSION_TABLES, Places, places
 
 Connection = psycopg.Connection[Any]
 
+# Sorts and hashes of a mapping stay in memory; there are as many of these as workers.
+_WORK_MEMORY = "SET work_mem = '64MB'"
+
 
 class Restart(Exception):
     """The copy can no longer be trusted (rewritten table, TRUNCATE, trigger switched off) and starts again."""
@@ -104,7 +107,7 @@ class Run:
         """A pinned session with the temporary tables for units, closed at the end, known to Stop."""
         conn = self.connect(what)
         try:
-            for statement in SESSION_TABLES:
+            for statement in (_WORK_MEMORY, *SESSION_TABLES):
                 conn.execute(statement)
             with self.stop.watching(conn):
                 yield conn
