@@ -151,3 +151,24 @@ def test_a_conversation_without_messages_is_an_empty_row(database: Database, tmp
         sides.inverse("next", "back")
         rows = conn.execute("select title, question, response, user_id, status from back.conversations").fetchall()
         assert rows == [("empty", None, None, USER, "active")]
+
+
+def test_what_is_said_after_a_row_without_a_session_stays_with_it(database: Database, tmp_path: Path) -> None:
+    with open_session(database, role="test") as conn:
+        sides = Sides.of(conn, tmp_path, "L2", 300, ("production_columns",))
+        conn.execute("update public.conversations set session_id = null where hashtext(id) % 3 = 0")
+        conn.execute("update public.conversations set session_id = '' where hashtext(id) % 3 = 1")
+        sides.forward("public", "next")
+        live(conn, tmp_path)
+        for role in ("user", "assistant"):
+            query = "select next.add_message_to_conversation(id, %s, %s || id) from next.conversations"
+            conn.execute(query, (role, f"more from the {role} "))
+        sides.inverse("next", "back")
+        sides.forward("back", "again")
+        for member in sides.flow.new.members:
+            here, there = sides.table(member.alias, "next"), sides.table(member.alias, "again")
+            found = sides.differences(there, here, member.columns)
+            assert not found, "\n".join(found)
+        sides.inverse("again", "twice")
+        columns = sides.flow.old.anchor.columns
+        assert not sides.differences(sides.table("legacy", "twice"), sides.table("legacy", "back"), columns)

@@ -121,7 +121,7 @@ def _head(values: Values) -> dict[str, str]:
             if values.options.user_map
             else "",
             "id": values.raw("id"),
-            "session_raw": values.raw("session"),
+            "session_key": values.session_key("as_session"),
             "created_raw": values.raw("created"),
             "title": values.raw("title"),
             "language": values.raw("language"),

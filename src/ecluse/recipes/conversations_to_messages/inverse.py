@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecluse.model.catalog import Column, Table
+from ecluse.model.catalog import Table
 from ecluse.model.names import literal
 from ecluse.recipes.conversations_to_messages import forward
 from ecluse.recipes.conversations_to_messages.residues import residues
@@ -21,8 +21,6 @@ _ANSWER = {
 def conversations(values: Values) -> str:
     """The rows of the legacy anchor."""
     given = {r.column.name: r.give() for r in residues(values)}
-    session = values.legacy.parts["session"]
-    given[session.name] = _session(session)
     columns = [f"{given[c.name]} as {quoted(c.name)}" for c in values.legacy.table.columns if c.name in given]
     names = list(_ANSWER)
     return text(
@@ -37,13 +35,6 @@ def conversations(values: Values) -> str:
         no_answers=", ".join(f"null::{kind}" for kind in _ANSWER.values()),
         columns=",\n       ".join(columns),
     )
-
-
-def _session(column: Column) -> str:
-    own = "coalesce(s.legacy ->> 'unit', s.session_id::text)"
-    # Without a session a legacy row is one by itself, so what was said after it gets the conversation's own.
-    kept = "s.legacy ? 'session' and (s.slot is not distinct from 1 or s.legacy ->> 'session' <> '')"
-    return f"(case when {kept} then s.legacy ->> 'session' else {own} end)::{column.type}"
 
 
 def child(values: Values, table: Table, reference: str) -> str:

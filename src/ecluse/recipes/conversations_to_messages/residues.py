@@ -81,7 +81,7 @@ class Residue:
 
 
 def residues(values: Values) -> tuple[Residue, ...]:
-    """All columns of the legacy table but the session, which is kept once for the conversation."""
+    """All columns of the legacy table."""
     parts = values.legacy.parts
     by_part = {part: maker(values) for part, maker in _MAKERS.items()}
     found = {column.name: Residue(column, *by_part[part]) for part, column in parts.items() if part in by_part}
@@ -96,6 +96,15 @@ _MADE = "case when s.slot = 1 then s.conversation else s.message end"  # of a ro
 
 def _id(values: Values) -> _Rule:
     return values.id_of("s.own_uuid"), values.id_of(_MADE)
+
+
+def _session(values: Values) -> _Rule:
+    # The first row's text is kept once, for the conversation. Without a session a row is one by itself, so that rows
+    # that continue it have the conversation's own.
+    forward = f"case when s.place = 1 then {values.raw('session')} else {values.session_key('s.as_session')} end"
+    kept = "s.legacy ? 'session' and (s.slot is not distinct from 1 or s.legacy ->> 'session' <> '')"
+    own = "coalesce(s.legacy ->> 'unit', s.session_id::text)"
+    return forward, f"case when {kept} then s.legacy ->> 'session' else {own} end"
 
 
 def _other(values: Values, column: Column) -> _Rule:
@@ -209,6 +218,7 @@ def _answer_rule(values: Values, part: str, new: str) -> _Rule:
 
 _MAKERS = {
     "id": _id,
+    "session": _session,
     "person": _person,
     "question": _question,
     "response": _response,

@@ -109,6 +109,13 @@ class Values:
         named = f"coalesce({to_uuid(text)}, {derived_uuid(SESSION, text)})"
         return f"case when {text} <> '' then {named} else {alone} end"
 
+    def session_key(self, uuid: str) -> str:
+        """What rows of one conversation have in common: the text of the session, or what it got in place of one."""
+        raw = self.raw("session")
+        if self.type("session") == "uuid":
+            return f"coalesce({raw}, {uuid})"
+        return f"coalesce(nullif({raw}, ''), {uuid}::text)"
+
     def person(self, alias: str = "s", map_alias: str = "u") -> str:
         """The user's UUID, NULL where the row is to be rejected."""
         own = self.own_person(alias)

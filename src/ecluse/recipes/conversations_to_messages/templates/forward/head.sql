@@ -17,14 +17,15 @@ crowd as (
     -- computed once, for the sake of speed: hence the offset.
     select s.*, count(*) over (partition by as_session) as sharing
     from (
-        select @{id} as id, as_session, @{session_raw} as session_text, as_person, as_status, as_uuid,
-               @{title} as title, @{language} as language, @{created_raw} as created_at, num_nonnulls(asked, answered) as said
+        select @{id} as id, as_session, @{session_key} as session_key, as_person, as_status, as_uuid,
+               @{title} as title, @{language} as language, @{created_raw} as created_at,
+               num_nonnulls(asked, answered) as said
         from source s offset 0
     ) s
 ),
 aged as (
     -- Two ids that are one UUID: the older row keeps it.
-    select s.id, as_session, session_text, as_person, as_status, title, language, s.created_at, said,
+    select s.id, as_session, session_key, as_person, as_status, title, language, s.created_at, said,
            case row_number() over (partition by as_session, as_uuid order by s.created_at nulls first, @{aged_id})
                when 1 then as_uuid else @{other_uuid} end as as_uuid
     from crowd s
@@ -44,8 +45,8 @@ placed as materialized (
            first_value(language) over talk as language@{elders}
     from aged
     window unit as (partition by as_session order by created_at nulls first, @{placed_id}),
-           whole as (partition by as_session, session_text, as_person),
-           talk as (partition by as_session, session_text, as_person order by created_at nulls first, @{placed_id})
+           whole as (partition by as_session, session_key, as_person),
+           talk as (partition by as_session, session_key, as_person order by created_at nulls first, @{placed_id})
 ),
 rows as not materialized (
     select s.*,
