@@ -22,6 +22,7 @@ from ecluse.errors import (
     EcluseError,
     LockNotTaken,
     ValueRefused,
+    WrongState,
 )
 from ecluse.postgres.binaries import DEFAULT_VERSION, bin_dir
 from ecluse.postgres.connect import Database
@@ -138,6 +139,35 @@ def test_truncate_after_the_switch_goes_home(chats: Stage) -> None:
     chats.rollback()
     assert sql(chats, "SELECT id, person, body FROM chats") == [("9dd4e461-268c-8034-f5c8-564e155c67a6", "p", "new")]
     assert sql(chats, "SELECT count(*) FROM tags") == [(0,)]
+
+
+def test_rows_copied_twice_and_under_two_texts(chats: Stage) -> None:
+    """Rows move, while the copy runs, from pages that were copied to pages that were not; some change their key."""
+    chats.options = replace(chats.options, workers=1)
+    sql(chats, "DELETE FROM tags WHERE id <= 40")
+    sql(chats, "DELETE FROM chats WHERE ctid > '(12,0)' AND person IN ('p1', 'p2', 'p3', 'p4')", "VACUUM chats")
+    twice: list[object] = []
+
+    def disturb(name: str) -> None:
+        if name.startswith("chunk") and not twice:
+            twice.append(0)
+            untagged = "NOT EXISTS (SELECT FROM tags WHERE chat_id = chats.id)"
+            sql(
+                chats,
+                f"UPDATE chats SET id = upper(id), body = repeat('k', 400) WHERE ctid < '(4,0)' AND {untagged}",
+                "UPDATE chats SET body = repeat('m', 400) WHERE ctid < '(4,0)'",
+            )
+        if name == "copied":
+            twice[0] = sql(chats, "SELECT count(*) - count(DISTINCT id) FROM ecluse_next_ids.chats")[0][0]
+
+    assert chats.apply(Listener(on_record=disturb)) == "ready"
+    assert int(str(twice[0])) > 0, "nothing was copied twice, so nothing was tested"
+    chats.switch()
+    kept, new = (
+        sql(chats, f"SELECT lower(id::text), person, body FROM {schema}.chats ORDER BY 1")
+        for schema in ("ecluse_kept_ids", "public")
+    )
+    assert kept == new
 
 
 # --- sessions and servers that go away ------------------------------------------------------------
@@ -357,3 +387,31 @@ def test_altered_in_the_middle(chats: Stage, change: str, moment: str) -> None:
     assert chats.apply() == "ready"
     chats.switch()
     is_converted(chats)
+
+
+LATER = {
+    "column": ("ALTER TABLE chats ADD note text DEFAULT 'precious'", "ALTER TABLE chats DROP note"),
+    "view": ("CREATE VIEW late AS SELECT id FROM chats", "DROP VIEW late"),
+    "key": ("CREATE TABLE late (id uuid REFERENCES chats (id))", "DROP TABLE late"),
+    "function": (
+        "CREATE FUNCTION late() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(body) FROM chats; END",
+        "DROP FUNCTION late()",
+    ),
+}
+
+
+@pytest.mark.parametrize("thing", LATER)
+def test_what_was_made_after_the_switch_is_not_dropped_by_a_rollback(chats: Stage, thing: str) -> None:
+    before = harness.snapshot(chats.database)
+    make, drop = LATER[thing]
+    chats.apply()
+    chats.switch()
+    sql(chats, make)
+    switched = harness.snapshot(chats.database)
+    with pytest.raises(WrongState) as refused:
+        chats.rollback()
+    assert "note" in refused.value.details or "late" in refused.value.details
+    harness.same(harness.snapshot(chats.database), switched)
+    sql(chats, drop)
+    chats.rollback()
+    harness.same(harness.snapshot(chats.database), before)

@@ -13,14 +13,6 @@ import pytest
 from ecluse.model.uuid_sql import canonical, derived_uuid, plainly_written, to_uuid, valid_uuid
 from ecluse.postgres.connect import Database
 
-
-@pytest.fixture
-def database(database: Database) -> Iterator[psycopg.Connection]:
-    """A session on a fresh database."""
-    with psycopg.connect(database.conninfo, autocommit=True) as conn:
-        yield conn
-
-
 PLAIN = "3cd5b63b-1244-4f6e-9d0a-0f4d8b7c2a11"
 TEXTS = [
     PLAIN,
@@ -49,6 +41,13 @@ TEXTS = [
 ]
 
 
+@pytest.fixture
+def conn(any_server_database: Database) -> Iterator[psycopg.Connection]:
+    """A session on each version of the server."""
+    with psycopg.connect(any_server_database.conninfo, autocommit=True) as session:
+        yield session
+
+
 def cast(conn: psycopg.Connection, text: str) -> uuid.UUID | None:
     try:
         row = conn.execute("select %s::text::uuid", (text,)).fetchone()
@@ -70,45 +69,45 @@ def mutations(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("texts", [TEXTS, mutations(300)], ids=["chosen", "mutated"])
-def test_validity_and_value_are_those_of_the_cast(database: psycopg.Connection, texts: list[str]) -> None:
+def test_validity_and_value_are_those_of_the_cast(conn: psycopg.Connection, texts: list[str]) -> None:
     ask = f"select {valid_uuid('t')}, {to_uuid('t')}, {canonical('t')} from (select %s::text) s(t)"
     for text in texts:
-        expected = cast(database, text)
-        valid, value, exact = database.execute(ask, (text,)).fetchone() or ()
+        expected = cast(conn, text)
+        valid, value, exact = conn.execute(ask, (text,)).fetchone() or ()
         assert (valid, value) == (expected is not None, expected), text
         assert exact == (str(expected) == text), text
 
 
 @pytest.mark.parametrize("texts", [TEXTS, mutations(300)], ids=["chosen", "mutated"])
 def test_a_uuid_is_plainly_written_where_its_text_is_that_of_the_value(
-    database: psycopg.Connection, texts: list[str]
+    conn: psycopg.Connection, texts: list[str]
 ) -> None:
     for text in texts:
-        value = cast(database, text)
+        value = cast(conn, text)
         if value is not None:
-            row = database.execute(f"select {plainly_written('t')} from (select %s::text) s(t)", (text,)).fetchone()
+            row = conn.execute(f"select {plainly_written('t')} from (select %s::text) s(t)", (text,)).fetchone()
             assert row == (str(value) == text,), text
 
 
-def test_null_stays_null(database: psycopg.Connection) -> None:
-    row = database.execute(
+def test_null_stays_null(conn: psycopg.Connection) -> None:
+    row = conn.execute(
         f"select {valid_uuid('t')}, {to_uuid('t')}, {canonical('t')}, {derived_uuid('n', 't')} "
         "from (select null::text) s(t)"
     ).fetchone()
     assert row == (None, None, None, None)
 
 
-def test_a_derived_uuid_is_of_version_8_and_depends_on_both_parts(database: psycopg.Connection) -> None:
+def test_a_derived_uuid_is_of_version_8_and_depends_on_both_parts(conn: psycopg.Connection) -> None:
     expression = derived_uuid("it's", "t")
     for text in [*TEXTS, "été \\ %"]:
-        found = (database.execute(f"select {expression} from (select %s::text) s(t)", (text,)).fetchone() or ())[0]
+        found = (conn.execute(f"select {expression} from (select %s::text) s(t)", (text,)).fetchone() or ())[0]
         digits = list(hashlib.sha256(f"it's:{text}".encode()).hexdigest()[:32])
         digits[12], digits[16] = "8", "8"
         assert found == uuid.UUID("".join(digits))
         assert (found.version, found.variant) == (8, uuid.RFC_4122)
 
 
-def test_all_are_immutable(database: psycopg.Connection) -> None:
-    database.execute("create table t (t varchar(100))")
+def test_all_are_immutable(conn: psycopg.Connection) -> None:
+    conn.execute("create table t (t varchar(100))")
     for expression in (valid_uuid("t"), to_uuid("t"), canonical("t"), derived_uuid("n", "t")):
-        database.execute(f"create index on t (({expression}))")
+        conn.execute(f"create index on t (({expression}))")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from ecluse.model.flow import Flow, Member, Side, fill
-from ecluse.model.names import ident
+from ecluse.model.flow import Flow, InputTable, Member, Side, fill
+from ecluse.model.names import ident, literal
 from ecluse.operations.compile import Compiled, compile_migration
 from ecluse.operations.file import parse_migration
 from ecluse.planning.ddl import constraint_sql, create_table, index_sql, later_constraints, plain_indexes
@@ -22,9 +23,9 @@ def no_files(name: str) -> str:
     raise FileNotFoundError(2, "No such file", str(Path(name)))
 
 
-def compiled(conn: psycopg.Connection[Any], operations: str) -> Compiled:
+def compiled(conn: psycopg.Connection[Any], operations: str, files: Mapping[str, str] | None = None) -> Compiled:
     """A migration's operations, compiled against the database as it is."""
-    migration = parse_migration(f'name = "t"\n{operations}', "t.toml", no_files)
+    migration = parse_migration(f'name = "t"\n{operations}', "t.toml", files.__getitem__ if files else no_files)
     return compile_migration(migration, read_catalog(conn))
 
 
@@ -34,18 +35,28 @@ class FlowBench:
 
     conn: psycopg.Connection[Any]
     flows: tuple[Flow, ...]
+    inputs: tuple[InputTable, ...] = ()
 
     @classmethod
-    def build(cls, conn: psycopg.Connection[Any], operations: str) -> FlowBench:
-        found = compiled(conn, operations)
+    def build(cls, conn: psycopg.Connection[Any], operations: str, files: Mapping[str, str] | None = None) -> FlowBench:
+        return cls.of(conn, compiled(conn, operations, files))
+
+    @classmethod
+    def of(cls, conn: psycopg.Connection[Any], found: Compiled) -> FlowBench:
         assert [h for h in found.hazards if h.level == "refuse"] == []
-        bench = cls(conn, tuple(change for change in found.changes if isinstance(change, Flow)))
+        flows = tuple(change for change in found.changes if isinstance(change, Flow))
+        bench = cls(conn, flows, tuple(change for change in found.changes if isinstance(change, InputTable)))
         bench.make()
         return bench
 
     def make(self) -> None:
         """Build the new side of all flows in the next schema."""
         self.run(f"CREATE SCHEMA {NEXT}")
+        for table in self.inputs:
+            name, columns = table.name.within(NEXT), ", ".join(column for column, _ in table.columns)
+            self.run(f"CREATE TABLE {name.sql} {table.definition}")
+            for row in table.rows:
+                self.run(f"INSERT INTO {name.sql} ({columns}) VALUES ({', '.join(map(literal, row))})")
         members = [member for flow in self.flows for member in flow.new.members]
         for member in members:
             self.run(create_table(member.table, NEXT))
@@ -73,6 +84,9 @@ class FlowBench:
         return fill(template, self._place)
 
     def _place(self, alias: str) -> str:
+        for table in self.inputs:
+            if table.alias == alias:
+                return table.name.within(NEXT).sql
         for flow in self.flows:
             for member in flow.new.members:
                 if member.alias == alias:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from ecluse.errors import MigrationFileError
+from ecluse.errors import EcluseError, MigrationFileError
 from ecluse.operations.compile import compile_migration
 from ecluse.operations.file import parse_migration
 from ecluse.postgres.catalog import read_catalog
@@ -136,3 +138,45 @@ def test_a_merge_says_what_it_cannot(database: Database) -> None:
         migration = parse_migration(f'name = "t"\n{both}', "t.toml", no_files)
         with pytest.raises(MigrationFileError, match="line 5: another operation changes"):
             compile_migration(migration, read_catalog(session))
+
+
+def test_what_was_merged_is_kept_in_a_column_of_the_new_table(any_server_database: Database) -> None:
+    with open_session(any_server_database) as session:
+        session.execute(SESSIONS)
+        bench = FlowBench.build(session, MERGE + 'metadata = "extra data"\n')
+        bench.assert_exact()
+        assert [member.role for member in bench.flows[0].new.members] == ["replaces"]
+        rows = bench.run('SELECT id, "extra data" FROM ecluse_next_t.sessions WHERE id IN (1, 3)')
+        merged = [{"hits": "2", "title": "one"}, {"id": "2", "at": "2020-01-02 00:00:00+00", "hits": "3", "tags": None}]
+        assert rows == [(1, {"merged": merged}), (3, None)]
+        bench.run(
+            "UPDATE ecluse_next_t.sessions SET title = 'new', session = 'moved', "
+            '"extra data" = "extra data" || \'{"theme": 1}\' WHERE id = 1'
+        )
+        bench.run("""UPDATE ecluse_next_t.sessions SET "extra data" = '{"merged": 1}' WHERE id = 3""")
+        old = bench.sql(bench.flows[0].old.anchor.select)
+        assert bench.run(f"SELECT id, session, title, hits FROM ({old}) q WHERE id < 4 ORDER BY id") == [
+            (1, "moved", "one", 2),
+            (2, "moved", "new", 3),
+            (3, "s", "other", 1),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('order_by = "at"', 'order_by = "att desc"', "names 'att', which is not a column"),
+        ('order_by = "at"', 'order_by = "x.at"', "names 'x.at', which is not a column"),
+        ('order_by = "at"', 'order_by = "at limit 1"', "'order_by' is not valid: it is not one ordering"),
+        ('order_by = "at"', 'order_by = "(select 1)"', "which would refer to other rows"),
+        ('order_by = "at"', 'order_by = "random()"', "'random' differs each time"),
+        ('hits = "sum"', 'hits = "sum(hit)"', "names 'hit', which is not a column"),
+        ('order_by = "at"', 'order_by = "at"\nmetadata = "tags"', "has a column 'tags' already"),
+    ],
+)
+def test_a_merge_names_columns_that_there_are(database: Database, old: str, new: str, says: str) -> None:
+    assert old in MERGE
+    with open_session(database) as session:
+        session.execute(SESSIONS)
+        with pytest.raises(EcluseError, match=re.escape(says)):
+            compiled(session, MERGE.replace(old, new))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -117,4 +118,6 @@ def _tell(invocation: Invocation, error: EcluseError, cause: Exception | None = 
 
 def main() -> None:
     """The command `ecluse`."""
+    # Being told to end is like Ctrl-C: servers that we started are let go, applications that we started are ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))

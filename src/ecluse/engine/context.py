@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from ecluse.engine.prepared import Prepared
 from ecluse.errors import Interrupted
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event
@@ -86,6 +87,7 @@ class Run:
     emit: Callable[[Event], None]
     options: Options = field(default_factory=Options)
     stop: Stop = field(default_factory=Stop)
+    prepared: Prepared = field(default_factory=Prepared)
 
     @property
     def building(self) -> Places:

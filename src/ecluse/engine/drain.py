@@ -5,7 +5,7 @@ Forward it brings the new tables up to date before the switch; backward it carri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psycopg
@@ -16,9 +16,8 @@ from ecluse.errors import ProofFailed
 from ecluse.model.flow import Flow, Side
 from ecluse.model.names import literal
 from ecluse.model.report import Event
-from ecluse.planning import flow_sql
+from ecluse.planning import flow_sql, held_sql
 from ecluse.planning.flow_sql import Places
-from ecluse.proof.compare import quick_equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,9 @@ class Direction:
         return [m.alias for m in self.source(flow).members if m.role != "aside"]
 
 
+_TRICKLE = 500  # entries that may be left to the switch
+_STUCK = 6  # rounds that did not get smaller
+
 FORWARD, HOME = Direction(home=False), Direction(home=True)
 
 
@@ -55,17 +57,26 @@ def pending(conn: Connection, run: Run, direction: Direction) -> int:
 
 
 def drain(run: Run, conn: Connection, direction: Direction, at: Places) -> int:
-    """Drain until little is left; returns how many entries were done. Stops between batches when asked to."""
-    total, small = 0, 0
-    while small < 2:
+    """Drain until little is left, or no less than before; returns how many entries were done.
+
+    Stops between batches when asked to.
+    """
+    total, small, stuck, before = 0, 0, 0, pending(conn, run, direction)
+    # What keeps coming in while we work is the switch's business, not a reason to go on for ever: neither a
+    # trickle, nor an application that writes as fast as we read.
+    while small < 2 and stuck < _STUCK:
         done = drain_once(run, conn, direction, at)
         total += done
-        # What keeps coming in while we work is the switch's business, not a reason to go on for ever.
-        small = small + 1 if done < 500 else 0
-        run.emit(Event("progress", "drain", done=total, total=total + pending(conn, run, direction)))
+        small = small + 1 if done < _TRICKLE else 0
+        left = pending(conn, run, direction)
+        stuck = stuck + 1 if left > 0.9 * before else 0
+        before = left
+        run.emit(Event("progress", "drain", done=total, total=total + left))
         run.stop.check("stopped between two drains; nothing is lost")
         if done == 0:
             break
+    if stuck == _STUCK:
+        run.emit(Event("note", "drain", "the application writes about as fast as the drain reads"))
     return total
 
 
@@ -90,15 +101,19 @@ def _transaction(run: Run, conn: Connection, direction: Direction, at: Places, l
     return done
 
 
-def drain_here(run: Run, conn: Connection, direction: Direction, at: Places, limit: int | None = None) -> int:
+def drain_here(
+    run: Run, conn: Connection, direction: Direction, at: Places, limit: int | None = None, *, locked: bool = False
+) -> int:
     """Drain in the transaction at hand (REPEATABLE READ, or with the tables locked). Raises Restart, ProofFailed."""
     total = 0
-    # All units of all flows are cleared before any is rebuilt, and rebuilt before any is proved: a flow
-    # may read another's aside table.
+    conn.execute(f"DELETE FROM {flow_sql.TAKEN}")
+    # Flows come with referenced tables first, so that one may read what another has set aside.
     flows = [flow for flow in run.plan.flows if _take(run, conn, direction, flow, limit)]
     for flow in flows:
-        total += _collect(run, conn, direction, flow, at)
-        rebuild(run, conn, flow, at, direction)
+        taken = _collect(run, conn, direction, flow, at)
+        few = run.prepared.settle(conn, taken, locked=locked)
+        rebuild(run, conn, flow, at, direction, few=few)
+        total += taken
         for alias in direction.captured(flow):
             conn.execute(
                 f"DELETE FROM {flow_sql.log_name(run.id, flow.member(alias))} l USING {flow_sql.TAKEN} t "
@@ -108,16 +123,36 @@ def drain_here(run: Run, conn: Connection, direction: Direction, at: Places, lim
     return total
 
 
-def rebuild(run: Run, conn: Connection, flow: Flow, at: Places, direction: Direction) -> None:
+def rebuild(run: Run, conn: Connection, flow: Flow, at: Places, direction: Direction, *, few: bool) -> None:
     """Clear the units in hand on the target side, make them anew, set aside what does not fit, and prove the rest."""
-    conn.execute(flow_sql.clear_units(direction.target(flow), at))
-    for statement in flow_sql.rebuild_units(direction.target(flow), direction.source(flow), at):
-        conn.execute(statement)
+    target, source = direction.target(flow), direction.source(flow)
+
+    def execute(statements: Iterable[str]) -> None:
+        for statement in statements:
+            run.prepared.execute(conn, statement, few=few)
+
+    execute([flow_sql.clear_units(target, at)])
+    blocked = _take_blocked(run, conn, flow, at) if direction.home else []
+    execute(flow_sql.rebuild_units(target, source, at))
+    if not direction.home:
+        execute(_quarantine(run, flow, at))
+    _prove(run, conn, flow, at, direction, few=few)
     if direction.home:
-        _park(run, conn, flow, at)
-    else:
-        _quarantine(run, conn, flow, at)
-    _prove(run, conn, flow, at, direction)
+        conn.execute(f"INSERT INTO {flow_sql.UNITS} SELECT unnest(%s::text[])", (blocked,))
+        execute(_park(run, flow, at))
+
+
+def _take_blocked(run: Run, conn: Connection, flow: Flow, at: Places) -> list[str]:
+    """Take out of hand the units that would fall upon rows in quarantine; they are parked instead."""
+    held = conn.execute(
+        "SELECT EXISTS (SELECT FROM ecluse.quarantine WHERE run = %s AND flow = %s AND state <> 'carried')",
+        (run.id, flow.name),
+    ).fetchone()
+    if not held or not held[0]:
+        return []
+    units = held_sql.blocked_units(run.id, flow, at)
+    rows = conn.execute(f"DELETE FROM {flow_sql.UNITS} u WHERE u.unit IN ({units}) RETURNING u.unit")
+    return [unit for (unit,) in rows]
 
 
 def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: int | None) -> bool:
@@ -152,8 +187,6 @@ def _collect(run: Run, conn: Connection, direction: Direction, flow: Flow, at: P
     row = conn.execute(
         f"SELECT count(*) FROM {flow_sql.TAKEN} WHERE alias = ANY(%s)", (direction.captured(flow),)
     ).fetchone()
-    if row and row[0] > 1000:
-        conn.execute(f"ANALYZE {flow_sql.UNITS}")
     return int(row[0]) if row else 0
 
 
@@ -167,33 +200,33 @@ def _truncated(conn: Connection, run: Run, flow: Flow) -> bool:
     return bool(row and row[0])
 
 
-def _park(run: Run, conn: Connection, flow: Flow, at: Places) -> None:
-    conn.execute(flow_sql.unpark(run.id, flow))
-    for member in flow.new.members:
-        if member.role != "aside":
-            conn.execute(flow_sql.park_unheld(run.id, flow, member, at))
+def _park(run: Run, flow: Flow, at: Places) -> list[str]:
+    visible = [m for m in flow.new.members if m.role != "aside"]
+    return [flow_sql.unpark(run.id, flow), *(flow_sql.park_unheld(run.id, flow, m, at) for m in visible)]
 
 
-def _quarantine(run: Run, conn: Connection, flow: Flow, at: Places) -> None:
+def _quarantine(run: Run, flow: Flow, at: Places) -> list[str]:
     rows = flow_sql.rows_of_units(flow.old, at, with_rejected=True)
+    statements = []
     if flow_sql.quarantines(flow):
-        conn.execute(flow_sql.clear_quarantine(run.id, flow))
+        statements.append(flow_sql.clear_quarantine(run.id, flow))
         if flow.old.anchor.rejects:
-            conn.execute(flow_sql.quarantine_anchor(run.id, flow, at, rows))
-        for member in flow.old.satellites:
-            conn.execute(flow_sql.quarantine_satellite(run.id, flow, member, at, rows))
-    orphans(run, conn, flow, at)
+            statements.append(flow_sql.quarantine_anchor(run.id, flow, at, rows))
+        statements += [flow_sql.quarantine_satellite(run.id, flow, m, at, rows) for m in flow.old.satellites]
+    return [*statements, *orphans(run, flow, at)]
 
 
-def orphans(run: Run, conn: Connection, flow: Flow, at: Places) -> None:
-    """Look anew for satellite rows that hang on nothing."""
-    for member in flow.old.satellites:
-        if flow_sql.may_orphan(flow, member):
-            for statement in flow_sql.quarantine_orphans(run.id, flow, member, at):
-                conn.execute(statement)
+def orphans(run: Run, flow: Flow, at: Places) -> list[str]:
+    """Statements that look anew for satellite rows that hang on nothing."""
+    return [
+        statement
+        for member in flow.old.satellites
+        if flow_sql.may_orphan(flow, member)
+        for statement in flow_sql.quarantine_orphans(run.id, flow, member, at)
+    ]
 
 
-def _prove(run: Run, conn: Connection, flow: Flow, at: Places, direction: Direction) -> None:
+def _prove(run: Run, conn: Connection, flow: Flow, at: Places, direction: Direction, *, few: bool) -> None:
     """Both directions, for the units in hand: what was just written is read again and compared."""
     target, source = direction.target(flow), direction.source(flow)
     pairs: list[tuple[Side, Side]] = [(target, source)]
@@ -203,14 +236,9 @@ def _prove(run: Run, conn: Connection, flow: Flow, at: Places, direction: Direct
         for member in side.members:
             have = flow_sql.member_of_units(side, member, at)
             should = flow_sql.mapped(member, other, at, flow_sql.rows_of_units(other, at))
-            _compare(conn, f"{member.table.name}", should, f"SELECT * FROM {have} h", member.columns)
-
-
-def _compare(conn: Connection, table: str, left: str, right: str, columns: Sequence[str]) -> None:
-    found = quick_equal(conn, left, right, tuple(columns))
-    if not found:
-        raise ProofFailed(
-            f"rows of {table} that were drained are not what the mapping says",
-            details="the drain was rolled back; the capture log still holds its keys",
-            hint="look at the mapping's exactness with `ecluse verify --show-values`",
-        )
+            if not run.prepared.equal(conn, should, f"SELECT * FROM {have} h", member.columns, few=few):
+                raise ProofFailed(
+                    f"rows of {member.table.name} that were drained are not what the mapping says",
+                    details="the drain was rolled back; the capture log still holds its keys",
+                    hint="look at the mapping's exactness with `ecluse verify --show-values`",
+                )

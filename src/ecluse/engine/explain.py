@@ -139,7 +139,10 @@ def _unit_index(run: Run, flow: Flow) -> Step:
     return Step(
         "copy",
         f"index the units of {table.name}",
-        (f"CREATE INDEX CONCURRENTLY {ident(name)} {prepare.unit_index(flow, flow.old, run.building)}",),
+        (
+            f"CREATE INDEX CONCURRENTLY {ident(name)} {prepare.unit_index(flow, flow.old, run.building)}",
+            f"ANALYZE {table.name.sql}",
+        ),
         f"SHARE UPDATE EXCLUSIVE on {table.name}: reads and writes go on",
         f"DROP INDEX {Name(table.name.schema, name).sql}",
         rows=_rows(table),

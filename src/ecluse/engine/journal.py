@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from ecluse.errors import WrongState
 from ecluse.model.plan import Plan
-from ecluse.model.report import Verification
+from ecluse.model.report import Account, Verification
 
 Connection = psycopg.Connection[Any]
 
@@ -165,6 +165,12 @@ def last_proof(conn: Connection, run: int) -> Verification | None:
         "SELECT result::text FROM ecluse.proof WHERE run = %s ORDER BY id DESC LIMIT 1", (run,)
     ).fetchone()
     return _verifications.validate_json(row[0]) if row else None
+
+
+def last_accounts(conn: Connection, run: int) -> tuple[Account, ...]:
+    """The accounts of the latest proof of a run that holds any: the probes after a switch hold none."""
+    rows = conn.execute("SELECT result::text FROM ecluse.proof WHERE run = %s ORDER BY id DESC", (run,))
+    return next((found for (text,) in rows if (found := _verifications.validate_json(text).accounts)), ())
 
 
 def forget_build(conn: Connection, run: int) -> None:

@@ -42,7 +42,7 @@ def make_plan(database: Database, migration: Migration, *, show_values: bool = F
             compiled = compile_migration(migration, catalog)
             plan = assemble(migration.name, compiled.changes, catalog, compiled.hazards, migration.source.text)
             _require_rights(catalog, plan)
-            census = tuple(_census(conn, query, show_values) for query in compiled.census_queries)
+            census = tuple(_census(conn, query, show_values) for query in _readable(plan, compiled.census_queries))
             hazards = [*plan.hazards, *_of_census(census), *_unfinished(conn, migration.name)]
             plan = replace(plan, census=census, hazards=tuple(hazards))
             if not plan.refused:
@@ -66,6 +66,12 @@ def _require_rights(catalog: Catalog, plan: Plan) -> None:
 
 
 # --- census -----------------------------------------------------------------------------------------
+
+
+def _readable(plan: Plan, queries: tuple[CensusQuery, ...]) -> list[CensusQuery]:
+    """Without the tables that cannot be read, or whose rows would be hidden from us: they are refused by name."""
+    closed = {h.object for h in plan.refused if h.id in ("foreign-table", "force-rls")}
+    return [query for query in queries if str(query.table) not in closed]
 
 
 def _census(conn: Connection, query: CensusQuery, show_values: bool) -> Census:
@@ -99,6 +105,7 @@ def _of_census(census: tuple[Census, ...]) -> Iterator[Hazard]:
                 "refuse": "are refused",
                 "quarantine": "go to quarantine, whole rows",
                 "regenerate": "get a new value; the old one is kept for the way back",
+                "keep": "stay as they are",
             }[count.policy]
             samples = ", ".join(count.samples)
             yield Hazard(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ecluse.engine import journal
 from ecluse.engine.context import Connection, Restart, Run
@@ -27,10 +27,7 @@ def prepare_statements(run: Run) -> tuple[str, ...]:
                 statements.append(f"ALTER TABLE {member.table.name.within(plan.next_schema).sql} REPLICA IDENTITY FULL")
         for member in flow.old.members:
             statements += flow_sql.create_log(run.id, member)
-    for table in plan.inputs:
-        columns = ", ".join(f"{ident(name)} {type_}" for name, type_ in table.columns)
-        key = flow_sql.column_list(table.key)
-        statements.append(f"CREATE TABLE {table.name.sql} ({columns}, PRIMARY KEY ({key}))")
+    statements += [f"CREATE TABLE {table.name.sql} {table.definition}" for table in plan.inputs]
     return tuple(statements)
 
 
@@ -73,7 +70,9 @@ def add_input(conn: Connection, table: InputTable) -> None:
     columns = flow_sql.column_list(tuple(name for name, _ in table.columns))
     places = ", ".join(["%s"] * len(table.columns))
     with conn.cursor() as cursor:
-        statement = f"INSERT INTO {table.name.sql} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING"
+        statement = (
+            f"INSERT INTO {table.name.sql} ({columns}, ecluse_added) VALUES ({places}, true) ON CONFLICT DO NOTHING"
+        )
         cursor.executemany(statement, table.rows)
 
 
@@ -99,11 +98,12 @@ def capture(run: Run, conn: Connection) -> None:
     run.journaled("captured")
 
 
-def tell_wait(run: Run, step: str) -> Callable[[object, int], None]:
+def tell_wait(run: Run, step: str) -> Callable[[Sequence[object], int], None]:
     """A callback for the lock ladder that tells who is waited for."""
 
-    def tell(blockers: object, attempt: int) -> None:
-        run.emit(Event("warn", step, f"waiting for a lock, attempt {attempt}: {blockers}"))
+    def tell(blockers: Sequence[object], attempt: int) -> None:
+        who = "; ".join(map(str, blockers)) or "who holds it could not be seen"
+        run.emit(Event("warn", step, f"waiting for a lock, attempt {attempt}: {who}"))
 
     return tell
 

@@ -135,7 +135,8 @@ def _before(run: Run, conn: Connection, flow: Flow, units: list[str]) -> None:
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         _take_units(conn, units)
-        drain.rebuild(run, conn, flow, at, drain.FORWARD)
+        few = run.prepared.settle(conn, len(units), locked=False)
+        drain.rebuild(run, conn, flow, at, drain.FORWARD, few=few)
 
 
 def _after(run: Run, conn: Connection, flow: Flow, units: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ecluse.engine import drain, journal, prepare
+from ecluse.engine import drain, journal, prepare, shape
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.switch import carry_identity, execute_all, short_transaction
 from ecluse.errors import WrongState
@@ -48,7 +48,7 @@ def _refuse_without_way_back(run: Run) -> None:
 def _back(run: Run, conn: Connection) -> None:
     plan = run.plan
     began = time.monotonic()
-    drain.drain_here(run, conn, drain.HOME, run.switched)
+    drain.drain_here(run, conn, drain.HOME, run.switched, locked=True)
     for flow in plan.flows:
         for member in flow.new.satellites:
             if member.role != "aside":
@@ -61,10 +61,22 @@ def _back(run: Run, conn: Connection) -> None:
             prepare.run_script(conn, script.down)
     statements = list(switch_sql.withdraw(plan, run.id))
     execute_all(conn, statements)
+    _refuse_strangers(run, conn)
     execute_all(conn, list(switch_sql.come_back(plan)))
     for table, column in switch_sql.identity_columns(plan):
         carry_identity(conn, table.within(plan.next_schema), table, column)
     journal.advance(conn, run.id, status="rolled_back", stage="rolled_back")
+
+
+def _refuse_strangers(run: Run, conn: Connection) -> None:
+    found = shape.strangers(run, conn)
+    if found:
+        raise WrongState(
+            f"{len(found)} things were made on the new tables after the switch, and would go with them",
+            details="\n".join(found),
+            hint="drop them, or move what they hold elsewhere, and roll back again",
+            state="nothing was changed; the new shape is in use",
+        )
 
 
 def _park_columns(run: Run, added: AddColumns) -> str:

@@ -170,7 +170,8 @@ class Engine:
                 copy.copy_flow(run, conn, flow)
             with conn.transaction():
                 for flow in run.plan.flows:
-                    drain.orphans(run, conn, flow, run.building)
+                    for statement in drain.orphans(run, flow, run.building):
+                        conn.execute(statement)
                 journal.advance(conn, run.id, stage="repair")
             run.journaled("copied")
         elif stage == "repair":

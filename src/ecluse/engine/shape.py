@@ -8,6 +8,7 @@ from dataclasses import replace
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import DatabaseChanged
 from ecluse.model.catalog import Catalog, Dependent, Role, Table
+from ecluse.model.names import ident
 from ecluse.model.plan import Plan
 from ecluse.planning import switch_sql
 from ecluse.planning.structure import difference
@@ -94,3 +95,34 @@ def _edges(dependents: tuple[Dependent, ...]) -> set[tuple[str, str, bool]]:
         for d in dependents
         if not any(f" {ours}" in d.object or f".{ours}" in d.object for ours in _OURS)
     }
+
+
+_STRANGERS = """
+SELECT pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, v.oid, 0)
+FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass
+JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
+JOIN pg_catalog.pg_class v ON v.oid = r.ev_class
+WHERE t.relnamespace = to_regnamespace(%(next)s) AND v.relnamespace <> t.relnamespace
+UNION SELECT pg_catalog.pg_describe_object(d.classid, d.objid, 0)
+FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass
+WHERE t.relnamespace = to_regnamespace(%(next)s) AND d.classid = 'pg_proc'::regclass
+UNION SELECT pg_catalog.pg_describe_object('pg_catalog.pg_constraint'::regclass, k.oid, 0)
+FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class t ON t.oid = k.confrelid
+JOIN pg_catalog.pg_class o ON o.oid = k.conrelid
+WHERE t.relnamespace = to_regnamespace(%(next)s) AND o.relnamespace <> t.relnamespace
+UNION SELECT 'column ' || a.attname || ' of table ' || t.relname FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class t ON t.oid = a.attrelid
+WHERE t.relnamespace = to_regnamespace(%(next)s) AND t.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+AND NOT t.relname || '.' || a.attname = ANY (%(planned)s::text[])
+"""
+
+
+def strangers(run: Run, conn: Connection) -> list[str]:
+    """What was made on the new tables after the switch, and would be dropped with them.
+
+    To be asked when the new tables are back in the next schema and all that the plan made on them is gone.
+    """
+    members = [member for flow in run.plan.flows for member in flow.new.members]
+    planned = [f"{m.table.name.name}.{column.name}" for m in members for column in m.table.columns]
+    rows = conn.execute(_STRANGERS, {"next": ident(run.plan.next_schema), "planned": planned}).fetchall()
+    return sorted(row[0] for row in rows)

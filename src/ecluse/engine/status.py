@@ -12,6 +12,7 @@ from ecluse.engine import drain, journal, quarantine
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.journal import RunRecord
 from ecluse.model.plan import Plan
+from ecluse.model.report import Account
 from ecluse.planning import flow_sql
 from ecluse.postgres.connect import Database, open_session
 from ecluse.postgres.failures import translate
@@ -97,6 +98,12 @@ def unfinished_plan(database: Database, migration: str) -> tuple[int, Plan] | No
     with open_session(database, role="status") as conn:
         record = journal.unfinished(conn, migration)
         return (record.id, journal.stored_plan(conn, record.id)) if record else None
+
+
+def proved_accounts(database: Database, run: int) -> tuple[Account, ...]:
+    """The accounts of the last proof of this run that has any."""
+    with open_session(database, role="status") as conn:
+        return journal.last_accounts(conn, run)
 
 
 def _run(conn: Connection, record: RunRecord) -> dict[str, Any]:

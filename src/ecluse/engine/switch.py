@@ -101,7 +101,7 @@ def _switch(run: Run, conn: Connection, budget: float) -> None:
     began = time.monotonic()
     for flow in plan.flows:
         prepare.check_watch(conn, run, flow)
-    drain.drain_here(run, conn, drain.FORWARD, run.building)
+    drain.drain_here(run, conn, drain.FORWARD, run.building, locked=True)
     if time.monotonic() - began > budget:
         raise OverBudget(time.monotonic() - began)
     execute_all(conn, list(switch_sql.leave(plan, run.id)))

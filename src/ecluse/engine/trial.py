@@ -35,8 +35,8 @@ def trial(conn: Connection, plan: Plan) -> list[Hazard]:
             conn.execute(statement)
         attempt = _Attempts(conn, found)
         for table in plan.inputs:
-            columns = ", ".join(f"{ident(n)} {t}" for n, t in table.columns)
-            attempt("input", str(table.name), f"CREATE TABLE {table.name.sql} ({columns})")
+            # A run that is under way has loaded it already.
+            attempt("input", str(table.name), f"CREATE TABLE IF NOT EXISTS {table.name.sql} {table.definition}")
         _tables(plan, attempt)
         if not found:
             for flow in plan.flows:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ecluse.model.catalog import Table
-from ecluse.model.names import Name
+from ecluse.model.names import Name, ident
 
 _PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
@@ -118,10 +118,22 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class InputTable:
-    """A table that the engine loads before the copy and flows may read: an id map from a CSV file."""
+    """A table that the engine loads before the copy and flows may read: an id map from a CSV file.
+
+    It has a column `ecluse_added` besides: true in rows that came later, for a retry.
+    """
 
     alias: str
     name: Name
     columns: tuple[tuple[str, str], ...]  # name, type
     key: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    unique: tuple[str, ...] = ()  # columns each of which identifies a row too
+
+    @property
+    def definition(self) -> str:
+        """What follows `CREATE TABLE name`."""
+        columns = ", ".join(f"{ident(name)} {type_}" for name, type_ in self.columns)
+        keys = f"PRIMARY KEY ({', '.join(ident(name) for name in self.key)})"
+        unique = "".join(f", UNIQUE ({ident(name)})" for name in self.unique)
+        return f"({columns}, ecluse_added boolean NOT NULL DEFAULT false, {keys}{unique})"

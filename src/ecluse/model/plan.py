@@ -102,7 +102,7 @@ class Census:
     column: str
     rows: int
     invalid: int
-    policy: str  # refuse | quarantine | regenerate
+    policy: str  # refuse | quarantine | regenerate | keep (inside a document)
     unusual: int = 0  # valid, but not in canonical form (upper case, braces, no dashes)
     collisions: int = 0  # values that become equal to another row's
     samples: tuple[str, ...] = ()  # masked unless asked

@@ -5,6 +5,9 @@ An `expr` is SQL of a text type. It is put in parentheses here, and may be repea
 
 from __future__ import annotations
 
+import re
+from uuid import UUID
+
 from ecluse.model.names import literal
 
 # What uuid_in() takes: an optional dash after every fourth digit, the whole in braces or not, no blanks.
@@ -12,6 +15,11 @@ _DIGITS = "[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}"
 _ACCEPTED = rf"^({_DIGITS}|[{{]{_DIGITS}[}}])$"
 _BACKSLASH = "\\"
 _SHAPE = "________-____-____-____-____________"
+
+
+def parse_uuid(text: str) -> str:
+    """The canonical form of a text that the server would take as a UUID, empty for any other."""
+    return str(UUID(text)) if re.fullmatch(_ACCEPTED, text) else ""
 
 
 def valid_uuid(expr: str) -> str:

@@ -8,7 +8,8 @@ from ecluse.model.catalog import Constraint, Index, Table
 from ecluse.model.flow import Flow, Member, Side
 from ecluse.model.names import ident
 from ecluse.model.plan import AddColumns
-from ecluse.operations.draft import Draft, Parent, Part, col
+from ecluse.operations.draft import Draft, Parent, Part
+from ecluse.operations.rules import col
 from ecluse.operations.work import Work, anonymous
 
 

@@ -9,16 +9,22 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ecluse.model.catalog import Column, Table
-from ecluse.model.flow import Reject
+from ecluse.model.flow import InputTable, Reject
 from ecluse.model.migration import Settings
-from ecluse.model.uuid_sql import canonical, valid_uuid
+from ecluse.model.names import Name
+from ecluse.operations import census
 from ecluse.operations.base import Operation
 from ecluse.operations.definitions import type_name
-from ecluse.operations.draft import Conversion, Draft, Lookup, Rule, Target, as_text, col
+from ecluse.operations.draft import Conversion, Draft, Target
 from ecluse.operations.expressions import check_mapping, rewrite
-from ecluse.operations.work import CensusQuery, Work
+from ecluse.operations.inputs import MAP_COLUMNS, map_name, read_map
+from ecluse.operations.inside import Documents, Elements, Inside, Path
+from ecluse.operations.rules import IdMap, Lookup, Mapping, Rule, col
+from ecluse.operations.work import Work
 
 _TEXTS = re.compile(r"(text|character varying(\(\d+\))?|character\(\d+\)|(\w+\.)?citext)\Z")
+_ARRAYS = re.compile(r"(text|character varying(\(\d+\))?)\[\]\Z")
+_NO_TEXTS = re.compile(r"('\{\}'|ARRAY\[\])::(text|character varying)(\(\d+\))?\[\]\Z")
 _RANDOM_TEXT = re.compile(r"\(?gen_random_uuid\(\)\)?::(text|character varying)(\(\d+\))?\Z")
 
 
@@ -26,7 +32,12 @@ class Reference(Settings):
     """A column that refers to the converted one without a foreign key."""
 
     table: str = Field(description="Its table.")
-    column: str = Field(description="The column.")
+    column: str = Field(description="The column: a text, an array of texts (each element refers), or jsonb.")
+    path: str = Field(
+        default="",
+        description="In jsonb, where the references are: `conversation_id`, `items[*].conversation_id`. The column "
+        "stays jsonb; what is no convertible text there stays as it is, and the plan counts it.",
+    )
 
 
 class ConvertColumn(Operation):
@@ -46,6 +57,10 @@ class ConvertColumn(Operation):
         description="What happens to a value that is not a UUID: the plan refuses; the row goes to quarantine; "
         "or it gets a new UUID made of `namespace` and the old value, always the same.",
     )
+    map: str = Field(
+        default="",
+        description="A CSV file `old_value,uuid`: what values that are not UUIDs become. `invalid` is for the rest.",
+    )
     namespace: str = Field(default="", description="For `regenerate`; default is the table and column.")
     using: str = Field(default="", description="For another type: an expression over the column.")
     back: str = Field(default="", description="For another type: the expression back, over the column.")
@@ -58,8 +73,9 @@ class ConvertColumn(Operation):
             raise ValueError("'using' needs its inverse 'back', and 'back' needs 'using'")
         if self.to.lower() != "uuid" and not self.using:
             raise ValueError(f"a conversion to '{self.to}' needs 'using' and 'back'")
-        if self.using and self.invalid != "refuse":
-            raise ValueError("'invalid' is for conversions to uuid without 'using'")
+        if self.using and (self.invalid != "refuse" or self.map):
+            word = "map" if self.map else "invalid"
+            raise ValueError(f"'{word}' is for conversions to uuid without 'using'")
         if self.namespace and self.invalid != "regenerate":
             raise ValueError("'namespace' is for invalid = \"regenerate\"")
         return self
@@ -70,7 +86,7 @@ class ConvertColumn(Operation):
     def compile(self, work: Work) -> None:
         table = work.table(self, self.table, "table")
         column = work.column(self, table, self.column, "column")
-        rule = self._rule(work, column)
+        rule = self._rule(work, table, column)
         if rule.to == column.type:
             work.hazard("already-converted", "note", table.name, f"'{table.name}.{column.name}' is {rule.to} already")
             return
@@ -81,23 +97,82 @@ class ConvertColumn(Operation):
             target = work.draft(table).targets[column.name]
             target.column = replace(target.column, default=self.default)
         for position, reference in enumerate(self.references):
-            where = ("references", position)
-            theirs = work.table(self, reference.table, *where, "table")
-            soft = work.column(self, theirs, reference.column, *where, "column")
-            pairs = ((column.name, soft.name),)
-            lookups = (Lookup(table.name, column.name, pairs, soft=True),) if rule.invalid == "regenerate" else ()
-            work.draft(table).link((column.name,))
+            self._refer(work, work.draft(table), column.name, rule, reference, ("references", position))
+
+    def _refer(
+        self, work: Work, draft: Draft, column: str, rule: Rule, spec: Reference, where: tuple[str | int, ...]
+    ) -> None:
+        """Convert a column, or what is inside it, that refers to `column` of `draft` without a foreign key."""
+        theirs = work.table(self, spec.table, *where, "table")
+        soft = work.column(self, theirs, spec.column, *where, "column")
+        draft.link((column,))
+        pairs = ((column, soft.name),)
+        lookups = (Lookup(draft.table.name, column, pairs, soft=True),) if rule.invalid == "regenerate" else ()
+        document, array = soft.type == "jsonb", bool(_ARRAYS.match(soft.type))
+        if document != bool(spec.path):
+            text = "is jsonb: say where in it the references are" if document else f"is {soft.type}: it has no 'path'"
+            hint = 'path = "conversation_id", or path = "items[*].conversation_id"' if document else ""
+            raise work.wrong(self, f"'{theirs.name}.{soft.name}' {text}", *where, "column", hint=hint)
+        if (document or array) and rule.using:
+            raise work.wrong(self, "inside arrays and documents, only UUIDs are converted", *where, "column")
+        if soft.type in (rule.to, f"{rule.to}[]"):
+            message = f"'{theirs.name}.{soft.name}' is {soft.type} already"
+            work.hazard("already-converted", "note", theirs.name, message)
+        elif document:
+            self._convert_inside(work, theirs, soft, spec.path, rule, lookups, where)
+        elif array:
+            if self._add(work, theirs, soft, Elements(rule), lookups):
+                work.census.append(census.of_elements(theirs, soft, rule))
+        else:
             self._convert(work, theirs, soft, rule, lookups)
 
-    def _rule(self, work: Work, column: Column) -> Rule:
+    def _convert_inside(
+        self,
+        work: Work,
+        table: Table,
+        column: Column,
+        path: str,
+        rule: Rule,
+        lookups: tuple[Lookup, ...],
+        where: tuple[str | int, ...],
+    ) -> None:
+        """Convert what stands at a path of a document, beside what is converted in it already."""
+        with work.sql_of(self, *where, "path"):
+            inside = Inside.of(Path.parse(path), rule, lookups)
+        draft = work.draft(table)
+        known = draft.conversions.get(column.name)
+        others = known.rule.insides if known is not None and isinstance(known.rule, Documents) else ()
+        if any(other.path == inside.path for other in others):
+            raise work.wrong(self, f"'{path}' in '{table.name}.{column.name}' is converted twice", *where, "path")
+        rule_ = Documents((*others, inside))
+        draft.in_place = False
+        draft.conversions[column.name] = Conversion(column, rule_)
+        draft.targets[column.name] = Target(column, rule_.forward(col(column.name), column.type))
+        work.census.append(census.of_document(table, column, path, inside))
+
+    def _rule(self, work: Work, table: Table, column: Column) -> Rule:
         with work.sql_of(self, "to"):
             to = type_name(self.to)
         if not self.using:
             if to != column.type and not _TEXTS.match(column.type):
                 raise work.wrong(self, f"a column of type '{column.type}' needs 'using' and 'back'", "to")
-            return Rule(to, self.invalid, self.namespace or f"{self.table}.{self.column}")
+            known = self._map(work, table.name, column.name) if self.map else None
+            return Rule(to, self.invalid, self.namespace or f"{self.table}.{self.column}", map=known)
         using, back = (self._over_one(work, text, key) for text, key in ((self.using, "using"), (self.back, "back")))
         return Rule(to, using=using, back=back)
+
+    def _map(self, work: Work, table: Name, column: str) -> IdMap:
+        try:
+            pairs = read_map(work.migration.files[self.map])
+        except ValueError as problem:
+            hint = f"{','.join(MAP_COLUMNS)}\nme@example.org,3f0c5a52-…"
+            raise work.wrong(self, f"'{self.map}', {problem}", "map", hint=hint) from None
+        types = dict(zip(MAP_COLUMNS, ('text COLLATE "C"', "uuid"), strict=True))
+        alias = work.alias(f"{table.name}_{column}_map")
+        stored = map_name(work.migration.name, table, column)
+        old, new = MAP_COLUMNS
+        work.changes.append(InputTable(alias, stored, tuple(types.items()), (old,), pairs, unique=(new,)))
+        return IdMap(alias, tuple((text, uuid) for text, uuid in pairs))
 
     def _over_one(self, work: Work, text: str, key: str) -> str:
         with work.sql_of(self, key):
@@ -107,21 +182,10 @@ class ConvertColumn(Operation):
 
     def _convert(self, work: Work, table: Table, column: Column, rule: Rule, lookups: tuple[Lookup, ...]) -> None:
         """Convert one column and, through foreign keys, those that refer to it."""
-        draft = work.draft(table)
-        known = draft.conversions.get(column.name)
-        if known is not None and known.rule != rule:
-            raise work.wrong(self, f"'{table.name}.{column.name}' is converted twice, in different ways", "column")
-        if known is not None:
-            known.lookups += [lookup for lookup in lookups if lookup not in known.lookups]
+        if not self._add(work, table, column, rule, lookups):
             return
-        self._refuse_strange(work, table, column)
-        draft.in_place = False
-        draft.conversions[column.name] = Conversion(column, rule, list(lookups))
-        self._retype(draft, column, rule)
-        if rule.invalid == "quarantine":
-            condition = rule.rejected(col(column.name), column.type)
-            draft.rejects.append(Reject(condition, f"'{column.name}' is not a UUID", column.name))
-        work.census.append(census(table, column, rule))
+        draft = work.draft(table)
+        work.census.append(census.of_column(table, column, rule))
         for name, key in work.catalog.referencing(table.name):
             pairs = tuple(zip(key.referenced_columns, key.columns, strict=True))
             for theirs, ours in pairs:
@@ -131,6 +195,26 @@ class ConvertColumn(Operation):
                     found = (Lookup(table.name, column.name, pairs), *inherited(draft, column.name, pairs))
                     self._convert(work, child, work.column(self, child, ours, "column"), rule, found)
 
+    def _add(
+        self, work: Work, table: Table, column: Column, rule: Rule | Elements, lookups: tuple[Lookup, ...]
+    ) -> bool:
+        """Add a conversion to the table's draft; False where it is there already."""
+        draft = work.draft(table)
+        known = draft.conversions.get(column.name)
+        if known is not None and known.rule != rule:
+            raise work.wrong(self, f"'{table.name}.{column.name}' is converted twice, in different ways", "column")
+        if known is not None:
+            known.lookups += [lookup for lookup in lookups if lookup not in known.lookups]
+            return False
+        self._refuse_strange(work, table, column)
+        draft.in_place = False
+        draft.conversions[column.name] = Conversion(column, rule, list(lookups))
+        self._retype(draft, column, rule)
+        if self.invalid == "quarantine":
+            what = f"'{column.name}' is not a UUID" if isinstance(rule, Rule) else f"'{column.name}' has other values"
+            draft.rejects.append(Reject(rule.rejected(col(column.name), column.type), what, column.name))
+        return True
+
     def _refuse_strange(self, work: Work, table: Table, column: Column) -> None:
         if column.generated:
             work.hazard(
@@ -139,7 +223,7 @@ class ConvertColumn(Operation):
                 table.name,
                 f"'{table.name}.{column.name}' is a generated column; its type follows from its expression",
             )
-        if not _TEXTS.match(column.type) and not self.using:
+        if not (_TEXTS.match(column.type) or _ARRAYS.match(column.type)) and not self.using:
             # A reference of another type than what it refers to, through a cross-type equality.
             work.hazard(
                 "strange-reference",
@@ -148,11 +232,13 @@ class ConvertColumn(Operation):
                 f"'{table.name}.{column.name}' refers to '{self.table}.{self.column}' but has type '{column.type}'",
             )
 
-    def _retype(self, draft: Draft, column: Column, rule: Rule) -> None:
+    def _retype(self, draft: Draft, column: Column, rule: Mapping) -> None:
         default = column.default
         if default is not None and not column.generated:
-            random = rule.to == "uuid" and _RANDOM_TEXT.match(default)
-            default = "gen_random_uuid()" if random else f"({default})::{rule.to}"
+            if rule.to == "uuid" and _RANDOM_TEXT.match(default):
+                default = "gen_random_uuid()"
+            else:
+                default = f"'{{}}'::{rule.to}" if _NO_TEXTS.match(default) else f"({default})::{rule.to}"
         draft.targets[column.name] = Target(
             replace(
                 column,
@@ -182,29 +268,3 @@ def inherited(draft: Draft, column: str, pairs: tuple[tuple[str, str], ...]) -> 
         for lookup in found
         if all(middle in ours for _, middle in lookup.pairs) and lookup.table != draft.table.name
     )
-
-
-def census(table: Table, column: Column, rule: Rule) -> CensusQuery:
-    """How the values of a column fit a rule: one scan, and a look at the first few that do not."""
-    mine = col(column.name)
-    value = as_text(mine, column.type)
-    valid = valid_uuid(value)
-    bad = "false" if rule.using else f"NOT {valid}"
-    odd = rule.unusual(mine, column.type) if rule.using else f"{valid} AND NOT {canonical(value)}"
-    alone = (column.name,) in {tuple(c.columns) for c in table.constraints if c.kind in "pu"} | {
-        tuple(i.columns) for i in table.indexes if i.unique
-    }
-    # Not the plain cast of `refuse`: a census counts bad values, it does not stumble over them.
-    tolerant = replace(rule, invalid="quarantine") if rule.invalid == "refuse" else rule
-    new = tolerant.forward(mine, column.type)
-    # Only a value that is written unusually can become another's equal, so where there is none nothing is sorted.
-    again = f"(SELECT count({new}) - count(DISTINCT {new}) FROM ONLY {table.name.sql} m)"
-    twins = f"CASE WHEN count(*) FILTER (WHERE {odd}) = 0 THEN 0 ELSE {again} END" if alone else "0::bigint"
-    sql = (
-        f"SELECT count(*) AS rows, count(*) FILTER (WHERE {bad}) AS invalid, "
-        f"count(*) FILTER (WHERE {odd}) AS unusual, {twins} AS collisions, "
-        f"coalesce((SELECT array_agg(s.value) FROM (SELECT {value} AS value FROM ONLY {table.name.sql} m "
-        f"WHERE {bad} LIMIT 5) s), '{{}}') AS samples\nFROM ONLY {table.name.sql} m"
-    )
-    reason = "not a UUID" if not rule.using else ""
-    return CensusQuery(table.name, column.name, rule.invalid, sql, reason)

@@ -14,77 +14,9 @@ from dataclasses import dataclass, field, replace
 from ecluse.model.catalog import Column, Constraint, Index, Table
 from ecluse.model.flow import Reject
 from ecluse.model.names import Name, ident, literal, short
-from ecluse.model.uuid_sql import canonical, derived_uuid, plainly_written, to_uuid, valid_uuid
-from ecluse.operations.expressions import constant, rewrite
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How the values of a column become another type, and back. `using` and `back` name the column `x`."""
-
-    to: str
-    invalid: str = "refuse"
-    namespace: str = ""
-    using: str = ""
-    back: str = ""
-
-    def forward(self, expr: str, old_type: str) -> str:
-        """The new value of an old one."""
-        if self.using:
-            return f"({_put(self.using, f'({expr})')})::{self.to}"
-        text = as_text(expr, old_type)
-        if self.invalid == "regenerate":
-            return f"coalesce({to_uuid(text)}, {derived_uuid(self.namespace, text)})"
-        # Under `refuse` the cast itself is the guard, and the fastest: a bad value makes the server raise 22P02.
-        return to_uuid(text) if self.invalid == "quarantine" else f"({text})::uuid"
-
-    def backward(self, expr: str, old_type: str) -> str:
-        """The usual old value of a new one: what it is where no residue says otherwise."""
-        if self.back:
-            return f"({_put(self.back, f'({expr})')})::{old_type}"
-        return f"{expr}::text" if old_type == "text" else f"{expr}::text::{old_type}"
-
-    def unusual(self, expr: str, old_type: str) -> str:
-        """Whether the way back needs the old text."""
-        if self.using:
-            there_and_back = self.backward(self.forward(expr, old_type), old_type)
-            return f"({there_and_back})::text IS DISTINCT FROM {expr}::text"
-        text = as_text(expr, old_type)
-        if self.invalid == "refuse":
-            return f"NOT {plainly_written(text)}"  # that it is one, the cast in the new row sees to
-        return f"NOT {canonical(text)}"
-
-    def rejected(self, expr: str, old_type: str) -> str:
-        """Whether a value cannot be carried; empty where the rule has no such notion."""
-        return "" if self.using else f"NOT {valid_uuid(as_text(expr, old_type))}"
-
-
-def _put(template: str, expr: str) -> str:
-    return rewrite(template, lambda _: expr)
-
-
-def as_text(expr: str, old_type: str) -> str:
-    """The expression as text."""
-    return expr if old_type == "text" else f"{expr}::text"
-
-
-def col(name: str, alias: str = "m") -> str:
-    """`m."name"`."""
-    return f"{alias}.{ident(name)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """Where the old text of a reference is found: the residue of `table`, by pairs (its column, ours).
-
-    `soft`: there is no foreign key, so a text that is itself a UUID may be written differently on both sides;
-    only texts that are not (regenerated ones) are taken from there.
-    """
-
-    table: Name
-    column: str
-    pairs: tuple[tuple[str, str], ...]
-    soft: bool = False
+from ecluse.model.uuid_sql import valid_uuid
+from ecluse.operations.expressions import constant
+from ecluse.operations.rules import Lookup, Mapping, Rule, as_text, cast, col
 
 
 @dataclass
@@ -92,7 +24,7 @@ class Conversion:
     """One converted column of a draft."""
 
     column: Column
-    rule: Rule
+    rule: Mapping
     lookups: list[Lookup] = field(default_factory=list)
 
     def forward(self, alias: str = "m") -> str:
@@ -272,20 +204,12 @@ class Draft:
         return column
 
     def _usual(self, conversion: Conversion, drafts: dict[Name, Draft]) -> str:
-        type_ = conversion.column.type
-        plain = conversion.rule.backward(col(conversion.column.name), type_)
-        found = [cast(self._lookup(lookup, drafts), type_) for lookup in conversion.lookups]
-        return f"coalesce({', '.join([*found, plain])})" if found else plain
+        column = conversion.column
 
-    def _lookup(self, lookup: Lookup, drafts: dict[Name, Draft]) -> str:
-        parent = drafts[lookup.table]
-        old = f"p.{parent.residue_name}"
-        where = [f"{col(theirs, 'p')} = {col(ours)}" for theirs, ours in lookup.pairs]
-        if lookup.soft:
-            where.append(f"NOT {valid_uuid(f'{old}->>{literal(lookup.column)}')}")
-        limit = " ORDER BY 1 LIMIT 1" if lookup.soft else ""
-        text = f"{old}->>{literal(lookup.column)}"
-        return f"(SELECT {text} FROM {{{{{parent.aside}}}}} p WHERE {' AND '.join(where)}{limit})"
+        def find(lookup: Lookup, value: str) -> str:
+            return _lookup(lookup, value, drafts)
+
+        return conversion.rule.usual(col(column.name), column.type, conversion.lookups, find)
 
     def _fallback(self, name: str) -> str:
         """What a column that left gets in rows the new application made: its default, where that is a constant."""
@@ -322,7 +246,8 @@ class Draft:
             if new and name in self.conversions:
                 # A unit may be a value that does not fit, and that is gone again: it has no new row.
                 rule = self.conversions[name].rule
-                rule = replace(rule, invalid="quarantine") if rule.invalid == "refuse" else rule
+                if isinstance(rule, Rule) and rule.invalid == "refuse":
+                    rule = replace(rule, invalid="quarantine")
                 value = rule.forward(value, old.type)
             conditions.append(f"{col(name)} = {value}")
         return " AND ".join(conditions)
@@ -333,9 +258,16 @@ def _seen(name: str) -> str:
     return f"{name} as derived"
 
 
-def cast(expr: str, type_: str) -> str:
-    """The text expression as `type_`."""
-    return expr if type_ == "text" else f"{expr}::{type_}"
+def _lookup(lookup: Lookup, value: str, drafts: dict[Name, Draft]) -> str:
+    """The old text of `value`, a new one, in the residue that the lookup names."""
+    parent = drafts[lookup.table]
+    text = f"p.{parent.residue_name}->>{literal(lookup.column)}"
+    if lookup.soft:
+        ((theirs, _),) = lookup.pairs
+        where = f"{col(theirs, 'p')} = {value} AND NOT {valid_uuid(text)}"
+        return f"(SELECT {text} FROM {{{{{parent.aside}}}}} p WHERE {where} ORDER BY 1 LIMIT 1)"
+    where = " AND ".join(f"{col(theirs, 'p')} = {col(ours)}" for theirs, ours in lookup.pairs)
+    return f"(SELECT {text} FROM {{{{{parent.aside}}}}} p WHERE {where})"
 
 
 def key_text(texts: list[str]) -> str:

@@ -158,12 +158,27 @@ def check_mapping(text: str) -> tuple[Reference, ...]:
     return tuple(_references(reader, sql))
 
 
-def check_aggregate(text: str) -> None:
-    """Check an aggregate expression over the rows of one unit."""
-    reader = survey(_expression(text)[0])
+def check_aggregate(text: str) -> tuple[Reference, ...]:
+    """Check an aggregate expression over the rows of one unit; return the columns it names."""
+    tree, sql = _expression(text)
+    reader = survey(tree)
     if reader.sublinks or reader.tables:
         raise InvalidSql("it has a subquery, which would refer to other rows")
     _check_calls(reader)
+    return tuple(_references(reader, sql))
+
+
+def check_ordering(text: str) -> tuple[Reference, ...]:
+    """Check what stands after ORDER BY; return the columns it names."""
+    sql = f"SELECT FROM x ORDER BY {text}\n"
+    select = statement(sql, "it is not one ordering")
+    reader = survey(select)
+    if reader.sublinks:
+        raise InvalidSql("it has a subquery, which would refer to other rows")
+    if not select.sortClause or select.limitCount or select.limitOffset or select.lockingClause:
+        raise InvalidSql("it is not one ordering")
+    _check_calls(reader)
+    return tuple(_references(reader, sql))
 
 
 def _check_calls(reader: _Reader) -> None:

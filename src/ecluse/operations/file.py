@@ -166,7 +166,7 @@ def _read_files(node: object, path: Path, source: Source, read: Reader, files: d
             problems += _read_files(value, where, source, read, files)
         elif isinstance(value, str) and isinstance(node, dict):
             script = key in _SCRIPTS and value.endswith(".sql") and not re.search(r"\s", value)
-            if not script and key != "file":
+            if not script and not _names_data(where):
                 continue
             try:
                 text = read(value)
@@ -179,6 +179,14 @@ def _read_files(node: object, path: Path, source: Source, read: Reader, files: d
             else:
                 files[value] = text
     return problems
+
+
+def _names_data(path: Path) -> bool:
+    """Whether a data file is named here: a table may well have a column `file` or `map`."""
+    match path:
+        case ("operation", _, "map") | ("operation", _, "input", _, "file"):
+            return True
+    return False
 
 
 def _error(file: str, problems: list[_Problem]) -> MigrationFileError:

@@ -13,10 +13,11 @@ from ecluse.model.names import Name
 from ecluse.operations import reshape_columns
 from ecluse.operations.base import Operation
 from ecluse.operations.definitions import type_name
-from ecluse.operations.draft import as_text, cast, col, key_text
+from ecluse.operations.draft import key_text
 from ecluse.operations.expressions import check_template, one_expression, qualified
 from ecluse.operations.inputs import input_name, read_rows
 from ecluse.operations.reshape_members import MemberSpec, NewSpec, OldSpec, new_table
+from ecluse.operations.rules import as_text, cast, col
 from ecluse.operations.work import Work, row_key
 
 
@@ -171,7 +172,7 @@ class ReshapeTable(Operation):
         try:
             values = read_rows(work.migration.files[spec.file], spec.columns)
         except ValueError as problem:
-            raise work.wrong(self, f"'{spec.file}' {problem}", *where, "file") from None
+            raise work.wrong(self, f"'{spec.file}', {problem}", *where, "file") from None
         columns = []
         for name, text in spec.columns.items():
             with work.sql_of(self, *where, "columns", name):

@@ -12,9 +12,10 @@ from ecluse.model.migration import Settings
 from ecluse.model.names import ident, short
 from ecluse.model.uuid_sql import derived_uuid
 from ecluse.operations.base import Operation
-from ecluse.operations.draft import Derived, Draft, Part, col
+from ecluse.operations.draft import Derived, Draft, Part
 from ecluse.operations.expressions import InvalidSql, constant, plain_column, rewrite
 from ecluse.operations.reshape_members import TableSpec, new_table
+from ecluse.operations.rules import col
 from ecluse.operations.work import Work
 
 

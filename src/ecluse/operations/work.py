@@ -94,19 +94,22 @@ class Work:
     def mapping(self, operation: OperationSettings, text: str, columns: Iterable[str], *path: str | int) -> str:
         """A mapping expression whose columns are checked against `columns` and written as `m."column"`."""
         known = tuple(columns)
+        with self.sql_of(operation, *path):
+            self.known(operation, check_mapping(text), known, *path)
+            return rewrite(text, lambda found: column_of("m", found.column))
 
-        def place(found: Reference) -> str:
+    def known(
+        self, operation: OperationSettings, named: Iterable[Reference], columns: Iterable[str], *path: str | int
+    ) -> None:
+        """Check the columns that an expression names. Raises NotInDatabase."""
+        known = tuple(columns)
+        for found in named:
             if found.qualifier not in ("", "m") or found.column not in known:
+                full = f"{found.qualifier}.{found.column}" if found.qualifier else found.column
                 raise NotInDatabase(
-                    f"{self.place(operation, *path)}: the mapping names '{text[found.start : found.end]}', "
-                    "which is not a column of its row",
+                    f"{self.place(operation, *path)}: the mapping names '{full}', which is not a column of its row",
                     hint=nearest(found.column, known),
                 )
-            return column_of("m", found.column)
-
-        with self.sql_of(operation, *path):
-            check_mapping(text)
-            return rewrite(text, place)
 
     # --- what is added ---------------------------------------------------------------------------
 

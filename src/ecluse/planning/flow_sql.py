@@ -19,8 +19,8 @@ TAKEN = "pg_temp.ecluse_taken"
 JOURNAL = "ecluse"
 
 SESSION_TABLES = (
-    "CREATE TEMP TABLE IF NOT EXISTS ecluse_units (unit text PRIMARY KEY) ON COMMIT DELETE ROWS",
-    "CREATE TEMP TABLE IF NOT EXISTS ecluse_taken (alias text, seq bigint) ON COMMIT DELETE ROWS",
+    "CREATE TEMP TABLE IF NOT EXISTS ecluse_units (unit text PRIMARY KEY)",
+    "CREATE TEMP TABLE IF NOT EXISTS ecluse_taken (alias text, seq bigint)",
 )
 
 

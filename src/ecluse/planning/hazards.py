@@ -173,7 +173,7 @@ def activity_hazards(catalog: Catalog) -> Iterator[Hazard]:
                 "publication-of-all-tables",
                 "warn",
                 publication.name,
-                f"publication {publication.name} is FOR ALL TABLES: it sends the tables that are being built as well, and "
+                f"publication {publication.name} is FOR ALL TABLES: it sends the tables being built as well, and "
                 "a subscriber that has no such tables stops",
                 "list its tables instead for the time of the migration, or make sure that nobody subscribes",
             )

@@ -145,6 +145,14 @@ def _kept_server(chosen: DatabaseSettings, project_dir: Path) -> EmbeddedServer:
     return kept
 
 
+def release_embedded() -> None:
+    """Let go of the embedded servers of this process now; those that nobody else uses stop."""
+    with _kept_lock:
+        for server in _kept.values():
+            server.release()
+        _kept.clear()
+
+
 def _from_variable(name: str, variable: str) -> str:
     conninfo = os.environ.get(variable, "").strip()
     if not conninfo:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import Any
 
 import psycopg
 
@@ -112,15 +113,26 @@ def compare_here(session: Session, pair: Pair, *, show_values: bool = False, lim
 
 def quick_equal(session: Session, left: str, right: str, columns: Sequence[str]) -> bool:
     """Whether two queries yield the same rows in the transaction of the session, in one statement."""
+    statement = equality_sql(session, left, right, columns)
+    try:
+        row = session.execute(statement.encode()).fetchone()
+    except psycopg.Error as error:
+        raise translate(error) from None
+    return equal_sums(row)
+
+
+def equality_sql(session: Session, left: str, right: str, columns: Sequence[str]) -> str:
+    """The one statement of `quick_equal`, for whoever runs it often; `equal_sums` reads its row."""
     assert_pinned(session)
     only = Readers([session])
     here, there = (Relation((query,), tuple(columns)) for query in (left, right))
     targets = _sides(Pair("", "", here, there), only, only)
     one, other = (sums_sql(target.parts[0], (target.projection,)) for target in targets)
-    try:
-        row = session.execute(f"SELECT * FROM ({one}) AS l(a, b, c), ({other}) AS r(a, b, c)".encode()).fetchone()
-    except psycopg.Error as error:
-        raise translate(error) from None
+    return f"SELECT * FROM ({one}) AS l(a, b, c), ({other}) AS r(a, b, c)"
+
+
+def equal_sums(row: tuple[Any, ...] | None) -> bool:
+    """Whether the row of `equality_sql` says that both sides are the same."""
     first, second = read_sums(row or ())
     return first == second
 

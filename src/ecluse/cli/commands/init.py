@@ -34,10 +34,30 @@ app = "embedded:app"
 
 
 @click.command(cls=Command)
+@click.argument("recipe", required=False)
 @click.option("--force", is_flag=True, help="Write over files that are there already.")
+@click.option("--zone", default="UTC", show_default=True, help="The zone of timestamps that have none.")
+@click.option("--user-map", default="", metavar="FILE", help="A CSV in the migration's folder: old_value, uuid.")
+@click.option("--sample", metavar="GENERATION", help="Fill the database, which must be empty, with a sample first.")
+@click.option("--rows", type=click.IntRange(min=1), default=10_000, show_default=True, help="Rows of the sample.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The sample's seed.")
 @current
-def init(invocation: Invocation, force: bool) -> None:
-    """Begin a project in this folder: ecluse.toml and migrations/."""
+def init(invocation: Invocation, /, recipe: str | None, force: bool, sample: str | None, **given: Any) -> None:
+    """Begin a project in this folder: ecluse.toml and migrations/.
+
+    With the name of a RECIPE (see `ecluse recipes`), write its migration too, for the database that is found: you may
+    edit what was written.
+    """
+    if sample and not recipe:
+        raise click.UsageError("--sample needs the name of a recipe")
+    value = _begin(invocation, force=force and not recipe)
+    if recipe:
+        value |= _recipe(Project.of(invocation), value, recipe, sample, given, force=force)
+    invocation.show(value, _lines)
+    invocation.next(f"ecluse plan {recipe}" if recipe else "ecluse doctor")
+
+
+def _begin(invocation: Invocation, *, force: bool) -> dict[str, Any]:
     file = invocation.config or Path(SETTINGS_FILE)
     written, kept = [], []
     if file.exists() and not force:
@@ -49,12 +69,33 @@ def init(invocation: Invocation, force: bool) -> None:
     if not project.migrations.is_dir():
         project.migrations.mkdir(parents=True)
         written.append(f"{project.settings.migrations}/")
-    invocation.show({"written": written, "kept": kept}, _lines)
-    invocation.next("ecluse doctor")
+    return {"written": written, "kept": kept}
+
+
+def _recipe(
+    project: Project, value: dict[str, Any], name: str, sample: str | None, given: dict[str, Any], *, force: bool
+) -> dict[str, Any]:
+    from ecluse.cli.recipe_files import find_recipe, load_sample, write_recipe
+    from ecluse.recipes.registry import Choices
+
+    recipe = find_recipe(name)
+    database = project.database()
+    if sample:
+        load_sample(database, recipe, sample, given["rows"], given["seed"])
+    choices = Choices(zone=given["zone"], user_map=given["user_map"])
+    generation, written, kept = write_recipe(project, database, recipe, choices, force=force)
+    return {
+        "recipe": name,
+        "generation": generation,
+        "database": str(database),
+        "written": value["written"] + written,
+        "kept": value["kept"] + kept,
+    }
 
 
 def _lines(value: dict[str, Any]) -> Iterator[str]:
+    if "generation" in value:
+        yield f"{value['database']} is of generation {value['generation']}"
     yield from human.table([("wrote", name) for name in value["written"]], indent=0)
-    yield from human.table(
-        [("kept", f"{name} (it is there already; --force writes it anew)") for name in value["kept"]], indent=0
-    )
+    kept = [("kept", f"{name} (it is there already; --force writes it anew)") for name in value["kept"]]
+    yield from human.table(kept, indent=0)

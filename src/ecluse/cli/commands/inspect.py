@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
 from ecluse.cli.render import human
 from ecluse.cli.render.json import plain
+from ecluse.errors import UnknownGeneration
 
 if TYPE_CHECKING:
     from ecluse.model.catalog import Catalog, Table
@@ -24,21 +26,33 @@ def inspect(invocation: Invocation) -> None:
 
     For those, a sample of the values is looked up in the keys of other tables, inside jsonb and arrays too.
     """
-    from ecluse.engine.references import find_references
     from ecluse.postgres.catalog import read_catalog
     from ecluse.postgres.connect import open_session
+    from ecluse.postgres.references import likely_references
 
     database = Project.of(invocation).database()
     with open_session(database, role="inspect") as conn:
         catalog = read_catalog(conn)
-        references = find_references(conn, catalog)
+        references = likely_references(conn, catalog)
     value = {
         "database": str(database),
         "server_version": catalog.server_version,
         "tables": [_table(catalog, table) for table in catalog.tables.values()],
         "references": plain(references),
+        "recipes": _recipes(catalog),
     }
     invocation.show(value, _lines)
+
+
+def _recipes(catalog: Catalog) -> list[dict[str, str]]:
+    """The recipes that recognise this database."""
+    from ecluse.recipes.registry import RECIPES
+
+    found = []
+    for recipe in RECIPES.values():
+        with contextlib.suppress(UnknownGeneration):
+            found.append({"recipe": recipe.name, "generation": recipe.detect(catalog)})
+    return found
 
 
 def _table(catalog: Catalog, table: Table) -> dict[str, Any]:
@@ -74,6 +88,8 @@ def _lines(value: dict[str, Any]) -> Iterator[str]:
         if table["dependents"]:
             yield f"  on {table['name']} stand: {', '.join(table['dependents'])}"
     yield from _references(value["references"])
+    for found in value["recipes"]:
+        yield f"Recipe {found['recipe']} knows this as generation {found['generation']}: ecluse init {found['recipe']}"
 
 
 def _references(found: list[dict[str, Any]]) -> Iterator[str]:
@@ -85,6 +101,9 @@ def _references(found: list[dict[str, Any]]) -> Iterator[str]:
     for one in found:
         place = f"{one['table']}.{one['column']}" + (f" -> {one['path']}" if one["path"] else "")
         why = "by name and values" if one["by_name"] else "by values"
-        share = f"{one['overlap']:.0%} of {one['values']:,}"
-        rows.append((place, one["type"], one["refers_to"], one["refers_to_type"], share, why))
+        if one["found_otherwise"]:
+            why += f"; {one['found_otherwise']:,} written otherwise"
+        share = f"{one['share']:.0%} of {one['values_sampled']:,}"
+        key = f"{one['key_table']}.{one['key_column']}"
+        rows.append((place, one["type"], key, one["key_type"], share, why))
     yield from human.table(rows, right=[4])

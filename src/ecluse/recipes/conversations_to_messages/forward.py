@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from ecluse.model.catalog import Table
 from ecluse.model.names import literal
 from ecluse.model.uuid_sql import derived_uuid
 from ecluse.recipes.conversations_to_messages.residues import Residue, residues
 from ecluse.recipes.conversations_to_messages.texts import text
-from ecluse.recipes.conversations_to_messages.values import MESSAGE, SESSION, Values, quoted
+from ecluse.recipes.conversations_to_messages.values import CONVERSATION, MESSAGE, SESSION, Values, quoted
+
+_TAKEN = frozenset({"legacy", "conversations", "messages", "user_map"})
 
 
 def message_id(row: str, role: str) -> str:
@@ -20,8 +25,7 @@ def conversations(values: Values) -> str:
     return _template(
         "conversations",
         values,
-        # The fence makes the server compute each value of a row once.
-        kept=kept(values, "(select * from rows offset 0)", "materialized"),
+        kept=kept(values),
         other_session=derived_uuid(SESSION, "as_session::text || ':' || conversation::text"),
         session_back="k.as_session" if values.type("session") == "uuid" else "k.as_session::text",
     )
@@ -32,7 +36,6 @@ def messages(values: Values) -> str:
     return _template(
         "messages",
         values,
-        kept=kept(values, "rows", "not materialized"),
         user_message=message_id("s.own_uuid", "user"),
         assistant_message=message_id("s.own_uuid", "assistant"),
         source=values.raw("source"),
@@ -48,6 +51,7 @@ def child(values: Values, table: Table, reference: str) -> str:
         for c in table.columns
         if c.written
     ]
+    merged = _merged(table, reference)
     return _template(
         "child",
         values,
@@ -55,17 +59,43 @@ def child(values: Values, table: Table, reference: str) -> str:
         columns=", ".join(columns),
         alias=old_alias(table),
         reference=quoted(reference),
+        # Two rows of one conversation may have what may be there only once: the older one stays.
+        where=f"where not ({merged})" if merged else "",
     )
+
+
+def unique_sets(table: Table, reference: str) -> tuple[tuple[str, ...], ...]:
+    """What a child may have only once for each legacy row: the other columns of its unique keys with the reference."""
+    keys = [c.columns for c in table.constraints if c.kind in "pu"] + [i.columns for i in table.indexes if i.unique]
+    found = (tuple(name for name in key if name != reference) for key in keys if reference in key)
+    return tuple(dict.fromkeys(found))
+
+
+def _merged(table: Table, reference: str) -> str:
+    """Whether the row `t` of legacy row `s` becomes one with that of an older row of the conversation; may be empty."""
+    same = [
+        " and ".join([f"e.{quoted(reference)} = any (s.elders)", *(f"e.{quoted(n)} = t.{quoted(n)}" for n in names)])
+        for names in unique_sets(table, reference)
+    ]
+    tests = [f"exists (select from {{{{{old_alias(table)}}}}} e where {condition})" for condition in same]
+    return f"s.place > 1 and ({' or '.join(tests)})" if tests else ""
+
+
+def word(table: Table) -> str:
+    """A plain word for a satellite: its placeholder, its file, its key in metadata."""
+    schema = "" if table.name.schema == "public" else f"{table.name.schema}_"
+    plain = re.sub(r"\W", "_", schema + table.name.name)
+    return f"{plain}_rows" if plain in _TAKEN else plain
 
 
 def old_alias(table: Table) -> str:
     """The placeholder of a satellite of the old side."""
-    return f"legacy_{table.name.name}"
+    return f"legacy_{word(table)}"
 
 
-def key_text(table: Table, alias: str = "t") -> str:
-    """A child's key as one text."""
-    columns = [f"{alias}.{quoted(name)}" for name in table.primary_key]
+def key_text(table: Table, reference: str) -> str:
+    """What tells a child `t` from others of the same conversation, as one text."""
+    columns = [f"t.{quoted(name)}" for name in table.primary_key if name != reference]
     return f"{columns[0]}::text" if len(columns) == 1 else f"row({', '.join(columns)})::text"
 
 
@@ -77,27 +107,39 @@ def _template(name: str, values: Values, **slots: str) -> str:
 
 def _head(values: Values) -> dict[str, str]:
     ordered = "" if values.numbered or values.type("id") == "uuid" else ' collate "C"'
-    return {
-        "uuid": values.uuid("l"),
-        "session": values.session("l"),
-        "person": values.person("l"),
-        "status": values.status("l"),
-        "question": values.raw("question", "l"),
-        "response": values.raw("response", "l"),
-        "created": values.aware("created", "l"),
-        "updated": values.aware("updated", "l"),
-        "map_join": f"left join {{{{user_map}}}} u on u.old_value = {values.text('person', 'l')}"
-        if values.options.user_map
-        else "",
-        "id": values.raw("id"),
-        "session_raw": values.raw("session"),
-        "created_raw": values.raw("created"),
-        "title": values.raw("title"),
-        "language": values.raw("language"),
-        "id_sorted": values.raw("id") + ordered,
-        "placed_id": "id" + ordered,
-        "other_uuid": values.other_uuid(),
-    } | _feedback(values)
+    return (
+        {
+            "uuid": values.uuid("l"),
+            "session": values.session("l"),
+            "person": values.person("l"),
+            "status": values.status("l"),
+            "question": values.raw("question", "l"),
+            "response": values.raw("response", "l"),
+            "created": values.aware("created", "l"),
+            "updated": values.aware("updated", "l"),
+            "map_join": f"left join {{{{user_map}}}} u on u.old_value = {values.text('person', 'l')}"
+            if values.options.user_map
+            else "",
+            "id": values.raw("id"),
+            "session_raw": values.raw("session"),
+            "created_raw": values.raw("created"),
+            "title": values.raw("title"),
+            "language": values.raw("language"),
+            "aged_id": "s.id" + ordered,
+            "placed_id": "id" + ordered,
+            "other_uuid": derived_uuid(CONVERSATION, "s.id::text"),
+        }
+        | _feedback(values)
+        | _elders(values)
+    )
+
+
+def _elders(values: Values) -> dict[str, str]:
+    """The older rows of the conversation, where a child may not have twice what they have."""
+    if not any(unique_sets(child, reference) for child, reference in values.legacy.children):
+        return {"elders": "", "elders_of": ""}
+    elders = "array_agg(id) over (talk rows between unbounded preceding and 1 preceding) as elders"
+    return {"elders": f",\n           {elders}", "elders_of": ", p.elders"}
 
 
 def _feedback(values: Values) -> dict[str, str]:
@@ -134,8 +176,8 @@ def _ratings(table: Table, values: Values) -> str:
 # --- what is kept -----------------------------------------------------------------------------------
 
 
-def kept(values: Values, source: str, materialized: str) -> str:
-    """The CTEs that find what must be kept of each row of `source`."""
+def kept(values: Values) -> str:
+    """The CTEs that find what must be kept of each row."""
     found = residues(values)
     extras = _extras(values)
     pieces = [r.keep(f"s.{_back(r)}") for r in found] + [
@@ -146,8 +188,6 @@ def kept(values: Values, source: str, materialized: str) -> str:
         "templates/forward/kept.sql",
         id=values.raw("id"),
         session_raw=values.raw("session"),
-        materialized=materialized,
-        **{"from": source},
         expected=",\n".join(f"{r.expected} as {_back(r)}" for r in found),
         actual_row=", ".join(r.compared for r in found),
         expected_row=", ".join(f"s.{_back(r)}" for r in found),
@@ -166,9 +206,23 @@ def _extras(values: Values) -> list[tuple[str, str, str]]:
     if values.legacy.ratings is not None:
         found.append(("ratings", "s.ratings is not null", "s.ratings"))
     for table, reference in values.legacy.children:
-        # Rows that hang on the first row of a conversation find it by the conversation's id.
-        rows = f"{{{{{old_alias(table)}}}}} t where t.{quoted(reference)} = {values.raw('id')}"
-        key = key_text(table)
-        condition = f"s.place > 1 and exists (select from {rows})"
-        found.append((table.name.name, condition, f"(select jsonb_agg({key} order by {key}) from {rows})"))
+        found += _kept_children(values, table, reference)
     return found
+
+
+def _kept_children(values: Values, table: Table, reference: str) -> Iterator[tuple[str, str, str]]:
+    """Which children are of a row that continues a conversation: those of the first one need no word."""
+    rows = f"{{{{{old_alias(table)}}}}} t where t.{quoted(reference)} = {values.raw('id')}"
+    key, merged = key_text(table, reference), _merged(table, reference)
+    alone = f" and not ({merged})" if merged else ""
+    condition = f"s.place > 1 and exists (select from {rows}{alone})"
+    yield word(table), condition, f"(select jsonb_agg({key} order by {key}) from {rows}{alone})"
+    if merged:
+        pairs = ", ".join(f"{literal(c.name)}, t.{quoted(c.name)}::text" for c in table.columns if c.written)
+        whole = f"jsonb_build_object({pairs})"
+        condition = f"s.place > 1 and exists (select from {rows} and {merged})"
+        yield (
+            f"{word(table)}_merged",
+            condition,
+            f"(select jsonb_agg({whole} order by {key}) from {rows} and {merged})",
+        )

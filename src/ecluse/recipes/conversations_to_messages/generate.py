@@ -1,4 +1,4 @@
-"""Sample legacy databases: each generation with everything that broke hand-written scripts, the same for the same seed."""
+"""Sample legacy databases: each generation with all that broke hand-written scripts, the same for the same seed."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecluse.model.catalog import Column, Table
 from ecluse.model.names import literal
-from ecluse.recipes.conversations_to_messages.forward import key_text
+from ecluse.recipes.conversations_to_messages import forward
 from ecluse.recipes.conversations_to_messages.residues import residues
 from ecluse.recipes.conversations_to_messages.texts import text
 from ecluse.recipes.conversations_to_messages.values import Values, quoted
@@ -34,7 +34,6 @@ def conversations(values: Values) -> str:
             f"     when e.complete then e.next_{name} end as {name}"
             for name in names
         ),
-        placed_answers=", ".join(f"p.{name}" for name in names),
         no_answers=", ".join(f"null::{kind}" for kind in _ANSWER.values()),
         columns=",\n       ".join(columns),
     )
@@ -42,7 +41,9 @@ def conversations(values: Values) -> str:
 
 def _session(column: Column) -> str:
     own = "coalesce(s.legacy ->> 'unit', s.session_id::text)"
-    return f"(case when s.legacy ? 'session' then s.legacy ->> 'session' else {own} end)::{column.type}"
+    # Without a session a legacy row is one by itself, so what was said after it gets the conversation's own.
+    kept = "s.legacy ? 'session' and (s.slot is not distinct from 1 or s.legacy ->> 'session' <> '')"
+    return f"(case when {kept} then s.legacy ->> 'session' else {own} end)::{column.type}"
 
 
 def child(values: Values, table: Table, reference: str) -> str:
@@ -53,14 +54,20 @@ def child(values: Values, table: Table, reference: str) -> str:
         for c in table.columns
         if c.written
     ]
+    name = forward.word(table)
+    merged = ""
+    if forward.unique_sets(table, reference):
+        was = [f"(t.was ->> {literal(c.name)})::{c.type}" for c in table.columns if c.written]
+        merged = text("templates/inverse/child_merged.sql", columns=",\n       ".join(was), child=name)
     return text(
         "templates/inverse/child.sql",
         table=str(table.name),
-        alias=table.name.name,
+        alias=name,
         reference=quoted(reference),
         columns=",\n       ".join(columns),
-        child=table.name.name.replace("'", "''"),
-        key=f"({key_text(table)})",
+        child=name,
+        key=f"({forward.key_text(table, reference)})",
+        merged=merged,
     )
 
 

@@ -87,7 +87,7 @@ def recognise(catalog: Catalog) -> Legacy:
         raise UnknownGeneration(
             f"{table.name} looks like generation {generation}, and differs from it",
             details="; ".join(differences),
-            hint="write the migration by hand, starting from `ecluse recipes show conversations_to_messages`",
+            hint="write the migration by hand, starting from `ecluse recipes conversations_to_messages`",
         )
     ratings = catalog.tables.get(FEEDBACK)
     if ratings is not None and not _rates(ratings, table):

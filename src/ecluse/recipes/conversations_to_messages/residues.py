@@ -91,17 +91,20 @@ def residues(values: Values) -> tuple[Residue, ...]:
 
 
 _Rule = tuple[str, ...]
+_MADE = "case when s.slot = 1 then s.conversation else s.message end"  # of a row that the new application made
 
 
 def _id(values: Values) -> _Rule:
-    return values.id_of("s.own_uuid"), values.id_of("case when s.slot = 1 then s.conversation else s.message end")
+    return values.id_of("s.own_uuid"), values.id_of(_MADE)
 
 
 def _other(values: Values, column: Column) -> _Rule:
     if values.numbered and column.name == "question_id":
         # L1 has no other place for the UUID of a row that the new application made.
-        own = f"case when {values.raw('id')} = {values.id_of('s.own_uuid')} then s.own_uuid end"
-        made = "case when not coalesce(s.k ? 'id', false) then case when s.slot = 1 then s.conversation else s.message end end"
+        spoken = "(s.place = 1 or num_nonnulls(s.asked, s.answered) > 0)"
+        own = f"case when {spoken} and {values.raw('id')} = {values.id_of('s.own_uuid')} then s.own_uuid end"
+        given = Residue(values.legacy.parts["id"], *_id(values)).give()
+        made = f"case when {given} = {values.id_of(_MADE)} then {_MADE} end"
         return own, made
     default = constant(column)
     return default, default
@@ -144,16 +147,25 @@ def _status(values: Values) -> _Rule:
     return values.status_of("s.as_state"), values.status_of("s.status"), "s.as_state", "s.status"
 
 
+_LIKED = "case when s.answered is not null then s.as_feedback end"
+_COMMENT = "case when s.answered is not null then s.as_comment end"
+
+
 def _feedback(values: Values) -> _Rule:
     if not values.has("feedback"):
         return ("null",) * 2
-    said = "case when s.answered is not null then s.as_feedback end"
-    return values.feedback_of(said), values.feedback_of("s.feedback"), said, "s.feedback"
+    return values.feedback_of(_LIKED), values.feedback_of("s.feedback"), *_feedback_home(values, _LIKED, "s.feedback")
 
 
 def _comment(values: Values) -> _Rule:
-    said = "case when s.answered is not null then s.as_comment end"
-    return said, "s.feedback_comment", said, "s.feedback_comment"
+    return _COMMENT, "s.feedback_comment", *_feedback_home(values, _COMMENT, "s.feedback_comment")
+
+
+def _feedback_home(values: Values, forward: str, inverse: str) -> tuple[str, str]:
+    if values.legacy.ratings is None:
+        return forward, inverse
+    # A message's feedback is the row's own or its latest rating, never a part of each: they are true together or not.
+    return f"jsonb_build_array({_LIKED}, {_COMMENT})", "jsonb_build_array(s.feedback, s.feedback_comment)"
 
 
 def _preview(values: Values) -> _Rule:

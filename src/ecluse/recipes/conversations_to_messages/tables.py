@@ -45,13 +45,14 @@ MESSAGE_COLUMNS: Mapping[str, str] = {
     "processing_time_ms": "integer",
     "feedback": "text",
     "feedback_comment": "text",
-    "metadata": "jsonb",
     "created_at": "timestamptz not null default now()",
 }
 MESSAGE_CONSTRAINTS: Mapping[str, str] = {
     "messages_pkey": "primary key (id)",
     "messages_conversation_id_sequence_number_key": "unique (conversation_id, sequence_number)",
-    "messages_conversation_id_fkey": "foreign key (conversation_id) references public.conversations (id) on delete cascade",
+    "messages_conversation_id_fkey": (
+        "foreign key (conversation_id) references public.conversations (id) on delete cascade"
+    ),
     "messages_role_check": "check (role in ('user', 'assistant', 'system'))",
     "messages_feedback_check": "check (feedback in ('positive', 'negative', 'neutral'))",
 }

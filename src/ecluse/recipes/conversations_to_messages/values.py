@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ecluse.model.catalog import Column
 from ecluse.model.names import ident
-from ecluse.model.uuid_sql import derived_uuid, to_uuid
+from ecluse.model.uuid_sql import canonical, derived_uuid, to_uuid
 from ecluse.recipes.conversations_to_messages.recognise import Legacy
 
 CONVERSATION, MESSAGE, SESSION = "conversation", "message", "session"  # namespaces of derived UUIDs
@@ -77,6 +77,19 @@ class Values:
     def other_uuid(self, alias: str = "s") -> str:
         """The UUID of a row whose id is none, or another row's."""
         return derived_uuid(CONVERSATION, self.text("id", alias))
+
+    def same_id(self) -> str:
+        """Whether the id of row `m`, which is not as the server prints it, is the UUID of a row of another session."""
+        own, other = self.text("id", "m"), self.text("id", "o")
+        plain = f"({to_uuid(own)})::text"
+        bare = f"replace({plain}, '-', '')"
+        forms = [form for text in (plain, bare) for form in (text, f"'{{' || {text} || '}}'")]
+        forms += [f"upper({form})" for form in forms]
+        first = f"({canonical(other)} or {other} < {own})"
+        elsewhere = f"{self.session('o')} <> {self.session('m')}"
+        same = f"{other} = any (array[{', '.join(forms)}]) and {other} <> {own}"
+        others = f"select from {{{{legacy}}}} o where {same} and {first} and {elsewhere}"
+        return f"not {canonical(own)} and exists ({others})"
 
     @property
     def numbered(self) -> bool:

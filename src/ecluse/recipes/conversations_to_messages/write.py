@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ecluse.model.catalog import Catalog, Table
 from ecluse.model.names import Name
+from ecluse.model.uuid_sql import valid_uuid
 from ecluse.recipes.conversations_to_messages import forward, inverse, tables
 from ecluse.recipes.conversations_to_messages.recognise import Legacy, recognise
 from ecluse.recipes.conversations_to_messages.texts import text
@@ -42,10 +43,10 @@ def write(catalog: Catalog, database: str = "app", options: Options | None = Non
         "define/views_probe.sql": text("templates/define/views_probe.sql"),
     }
     if legacy.ratings is not None:
-        files[f"inverse/{legacy.ratings.name.name}.sql"] = inverse.ratings(values, legacy.ratings)
+        files[f"inverse/{forward.word(legacy.ratings)}.sql"] = inverse.ratings(values, legacy.ratings)
     for child, reference in legacy.children:
-        files[f"forward/{child.name.name}.sql"] = forward.child(values, child, reference)
-        files[f"inverse/{child.name.name}.sql"] = inverse.child(values, child, reference)
+        files[f"forward/{forward.word(child)}.sql"] = forward.child(values, child, reference)
+        files[f"inverse/{forward.word(child)}.sql"] = inverse.child(values, child, reference)
     return files
 
 
@@ -115,21 +116,24 @@ def _old_side(values: Values) -> Iterator[str]:
 
 
 def _rejects(values: Values) -> Iterator[str]:
+    if values.type("id") != "uuid" and not values.numbered:
+        yield from ("", "# Within one session such ids are told apart; here one row would take the place of another.")
+        yield from _reject(values.same_id(), "its id is the same UUID as that of another session", values, "id")
     user = f"m.{quoted(values.legacy.name('person'))}"
-    yield from _reject(f"{user} is null", "it has no user", values)
+    yield from _reject(f"{user} is null", "it has no user", values, "person")
     if values.type("person") == "uuid":
         return
-    invalid = f"({values.own_person('m')}) is null and {user} is not null"
+    invalid = f"not {valid_uuid(values.text('person', 'm'))}"
     reason = "the user is not a UUID"
     if values.options.user_map:
         invalid += f" and not exists (select from {{{{user_map}}}} u where u.old_value = {values.text('person', 'm')})"
         reason += f", and is not in {values.options.user_map}"
-    yield from _reject(invalid, reason, values)
+    yield from _reject(invalid, reason, values, "person")
 
 
-def _reject(when: str, reason: str, values: Values) -> Iterator[str]:
+def _reject(when: str, reason: str, values: Values, part: str) -> Iterator[str]:
     yield from ("", "[[operation.old.reject]]", f"when = {string(when)}", f"reason = {string(reason)}")
-    yield f"column = {string(values.legacy.name('person'))}"
+    yield f"column = {string(values.legacy.name(part))}"
 
 
 def _old_satellite(member: Table, reference: str, key: str) -> Iterator[str]:
@@ -139,8 +143,8 @@ def _old_satellite(member: Table, reference: str, key: str) -> Iterator[str]:
         f"table = {string(str(member.name))}",
         f"alias = {string(forward.old_alias(member))}",
         f"join = {string(f'm.{quoted(reference)} = a.{quoted(key)}')}",
-        f"select = {string(f'inverse/{member.name.name}.sql')}",
-        f"logged = {strings([*member.primary_key, reference])}",
+        f"select = {string(f'inverse/{forward.word(member)}.sql')}",
+        f"logged = {strings(list(dict.fromkeys([*member.primary_key, reference])))}",
     )
     if not any(index.columns[:1] == (reference,) for index in member.indexes):
         yield f"# No index begins with {reference}: make one first, or each chunk of the copy reads the whole table."
@@ -177,7 +181,7 @@ def _new_side(catalog: Catalog, values: Values) -> Iterator[str]:
     yield _section("constraints", tables.MESSAGE_CONSTRAINTS)
     yield _section("indexes", tables.MESSAGE_INDEXES)
     for child, reference in legacy.children:
-        yield from _new_satellite(str(child.name), child.name.name, reference, f"forward/{child.name.name}.sql")
+        yield from _new_satellite(str(child.name), forward.word(child), reference, f"forward/{forward.word(child)}.sql")
         triggers = [trigger.name for trigger in child.triggers]
         if triggers:
             yield f"carry_triggers = {strings(triggers)}"
@@ -246,7 +250,7 @@ def _functions(catalog: Catalog, legacy: Legacy) -> str:
         "templates/define/functions.sql",
         first_message=forward.message_id("v_id", "user"),
         first_answer=forward.message_id("v_id", "assistant"),
-        answer=forward.message_id("v_last.id", "assistant"),
+        answer=forward.message_id("v_last", "assistant"),
         more=more,
     )
 

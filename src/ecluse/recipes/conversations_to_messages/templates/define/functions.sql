@@ -60,7 +60,9 @@ create function public.add_message_to_conversation(
     p_processing_time_ms integer default null
 ) returns uuid language plpgsql set search_path = '' as $function$
 declare
-    v_last public.messages;
+    v_last uuid;
+    v_number integer;
+    v_role text;
     v_id uuid := gen_random_uuid();
 begin
     -- One at a time for each conversation: the next number is free only while this row is locked.
@@ -68,9 +70,9 @@ begin
     if not found then
         raise exception 'there is no conversation %', p_conversation_id using errcode = 'foreign_key_violation';
     end if;
-    select m.* into v_last from public.messages m
+    select m.id, m.sequence_number, m.role into v_last, v_number, v_role from public.messages m
     where m.conversation_id = p_conversation_id order by m.sequence_number desc limit 1;
-    if p_role = 'assistant' and v_last.role = 'user' then
+    if p_role = 'assistant' and v_role = 'user' then
         v_id := @{answer};
     end if;
     -- The clock and not the transaction's time: messages of one transaction keep their order.
@@ -78,7 +80,7 @@ begin
         id, conversation_id, role, content, sequence_number, response_source, response_confidence,
         processing_time_ms, created_at
     ) values (
-        v_id, p_conversation_id, p_role, p_content, coalesce(v_last.sequence_number, 0) + 1, p_response_source,
+        v_id, p_conversation_id, p_role, p_content, coalesce(v_number, 0) + 1, p_response_source,
         p_response_confidence, p_processing_time_ms, clock_timestamp()
     );
     return v_id;
@@ -90,11 +92,14 @@ create function public.get_conversation_messages(p_conversation_id uuid)
         id uuid, role text, content text, sequence_number integer, response_source text,
         response_confidence double precision, processing_time_ms integer, feedback text, feedback_comment text,
         created_at timestamptz
-    ) language sql stable set search_path = '' as $function$
+    ) language plpgsql stable set search_path = '' as $function$
+begin
+    return query
     select m.id, m.role, m.content, m.sequence_number, m.response_source, m.response_confidence,
            m.processing_time_ms, m.feedback, m.feedback_comment, m.created_at
     from public.messages m
     where m.conversation_id = p_conversation_id
-    order by m.sequence_number
+    order by m.sequence_number;
+end
 $function$;
 @{more}

@@ -4,3 +4,4 @@
 select @{columns}
 from rows s
 join {{@{alias}}} t on t.@{reference} = @{id}
+@{where}

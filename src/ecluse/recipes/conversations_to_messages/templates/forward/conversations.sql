@@ -7,17 +7,21 @@
 @{head},
 @{kept},
 merged as (
-    -- Conversations of several rows. Where each row is a plain question, with its answer or not, the messages tell
-    -- which row is which, and nothing needs to be kept either.
+    -- Conversations of several rows. Where a row is a plain question, with its answer or not, the messages tell which
+    -- row that is, and nothing needs to be kept. Of others the id is kept, and that of their first message where it is
+    -- another one (head); the first row always has the first place in the list.
     select conversation,
            sum(said)::integer as said,
            (array_agg(first_said order by place) filter (where said > 0))[1] as first_said,
            (array_agg(last_said order by place desc) filter (where said > 0))[1] as last_said,
            max(ended) as ended,
            max(last_time) as last_time,
-           case when bool_or(residue is not null or unasked) then
+           case when bool_or(residue is not null or place > 1 and unasked) then
                jsonb_agg(coalesce(residue, '{}')
-                         || case when place > 1 then jsonb_build_object('id', id::text) else '{}' end order by place)
+                         || case when place = 1 then '{}'
+                                 when id::text = own_uuid::text then jsonb_build_object('id', id::text)
+                                 else jsonb_build_object('id', id::text, 'head', own_uuid) end
+                         order by place) filter (where place = 1 or residue is not null or unasked)
            end as residues
     from kept
     where places > 1
@@ -34,7 +38,7 @@ whole as (
            case when m.conversation is not null then m.residues
                 when k.residue is not null then jsonb_build_array(k.residue) end as residues
     from kept k
-    left join merged m on m.conversation = k.conversation and k.places > 1
+    full join merged m on m.conversation = k.conversation
     where k.place = 1
 )
 select conversation as id,

@@ -12,18 +12,23 @@ with source as not materialized (
     from {{legacy}} l
     @{map_join}
 ),
-shared as (
-    -- Few sessions have several rows; all others are a conversation of their own and skip what follows.
-    select as_session from source group by as_session having count(*) > 1
+crowd as (
+    -- Few sessions have several rows; all others are a conversation of their own and skip what follows. Each value is
+    -- computed once, for the sake of speed: hence the offset.
+    select s.*, count(*) over (partition by as_session) as sharing
+    from (
+        select @{id} as id, as_session, @{session_raw} as session_text, as_person, as_status, as_uuid,
+               @{title} as title, @{language} as language, @{created_raw} as created_at, num_nonnulls(asked, answered) as said
+        from source s offset 0
+    ) s
 ),
 aged as (
     -- Two ids that are one UUID: the older row keeps it.
-    select @{id} as id, as_session, @{session_raw} as session_text, as_person, as_status,
-           @{title} as title, @{language} as language, @{created_raw} as created_at, num_nonnulls(asked, answered) as said,
-           case row_number() over (partition by as_session, as_uuid order by @{created_raw} nulls first, @{id_sorted})
+    select s.id, as_session, session_text, as_person, as_status, title, language, s.created_at, said,
+           case row_number() over (partition by as_session, as_uuid order by s.created_at nulls first, @{aged_id})
                when 1 then as_uuid else @{other_uuid} end as as_uuid
-    from source s
-    where as_session in (select as_session from shared)
+    from crowd s
+    where sharing > 1
 ),
 placed as materialized (
     -- The same text of the session and the same person make one conversation; the oldest one has the session's UUID.
@@ -36,7 +41,7 @@ placed as materialized (
            case when bool_or(as_status = 'active') over whole then 'active'
                 when bool_or(as_status = 'archived') over whole then 'archived' else 'deleted' end as status,
            first_value(title) over talk as title,
-           first_value(language) over talk as language
+           first_value(language) over talk as language@{elders}
     from aged
     window unit as (partition by as_session order by created_at nulls first, @{placed_id}),
            whole as (partition by as_session, session_text, as_person),
@@ -54,8 +59,10 @@ rows as not materialized (
            case when p.place > 1 then p.title else @{title} end as as_title,
            case when p.place > 1 then p.language else @{language} end as as_language,
            @{liked} as as_feedback,
-           @{comment} as as_comment@{ratings}
+           @{comment} as as_comment@{elders_of}@{ratings}
     from source s
-    left join placed p on p.id = @{id}
+    -- Every row of the right side has one on the left: this says left join, but can never become a loop in a loop,
+    -- however wrong the server's idea is of how few rows there are.
+    full join placed p on p.id = @{id}
     @{rating_join}
 )

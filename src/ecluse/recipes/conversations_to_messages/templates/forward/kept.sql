@@ -2,11 +2,11 @@ expected as not materialized (
     -- back_*: what the way back makes of the new rows when nothing is kept.
     select s.*,
            @{expected}
-    from @{from} s
+    from (select * from rows offset 0) s
 ),
-kept as @{materialized} (
+kept as materialized (
     -- What must be kept of each legacy row, so that it comes back as it was; nothing for a plain one.
-    select @{id} as id, s.conversation, s.place, s.places, s.leads, s.as_session, @{session_raw} as session_text,
+    select @{id} as id, s.own_uuid, s.conversation, s.place, s.places, s.leads, s.as_session, @{session_raw} as session_text,
            s.as_person, s.as_title, s.as_language, s.as_state, s.began, s.ended,
            s.asked is null as unasked,
            num_nonnulls(s.asked, s.answered) as said,

@@ -3,13 +3,7 @@
 -- Ids come from the row's id, so that the same row always gives the same messages. The first message of a row that
 -- continues a conversation has the id of that row: a message that the new application adds comes back with its own.
 
-@{head},
-@{kept},
-tied as (
-    -- Conversations of several rows whose messages alone do not tell which row is which.
-    select conversation from kept where id in (select id from placed where places > 1) group by conversation
-    having bool_or(residue is not null or unasked)
-)
+@{head}
 select case when s.place > 1 and (m.role = 'user' or s.asked is null) then s.own_uuid
             when m.role = 'user' then @{user_message}
             else @{assistant_message} end as id,
@@ -22,10 +16,8 @@ select case when s.place > 1 and (m.role = 'user' or s.asked is null) then s.own
        case when m.role = 'assistant' then @{millis} end as processing_time_ms,
        case when m.role = 'assistant' then s.as_feedback end as feedback,
        case when m.role = 'assistant' then s.as_comment end as feedback_comment,
-       case when t.conversation is not null then jsonb_build_object('legacy_row', s.place) end as metadata,
        m.created_at
-from (select * from rows offset 0) s  -- computes each value once
-left join tied t on t.conversation = s.conversation
+from (select * from rows offset 0) s
 cross join lateral (values
     ('user', s.asked, s.began, 1),
     ('assistant', s.answered, s.ended, num_nonnulls(s.asked, s.answered))

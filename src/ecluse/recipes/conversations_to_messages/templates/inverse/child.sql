@@ -11,6 +11,7 @@ left join lateral (
       and b.residue -> '@{child}' ? @{key}
       and (b.residue ? 'silent' or exists (
           select from {{messages}} m
-          where m.conversation_id = c.id and m.metadata ->> 'legacy_row' = b.place::text and m.role in ('user', 'assistant')))
+          where m.conversation_id = c.id and m.id::text = coalesce(b.residue ->> 'head', b.residue ->> 'id')))
     limit 1
 ) b on true
+@{merged}

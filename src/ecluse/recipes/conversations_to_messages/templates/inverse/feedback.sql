@@ -6,4 +6,4 @@ cross join lateral jsonb_array_elements(c.metadata #> '{legacy,rows}') with ordi
 cross join lateral jsonb_array_elements(b.residue -> 'ratings') f (rating)
 where b.place = 1 or b.residue ? 'silent' or exists (
     select from {{messages}} m
-    where m.conversation_id = c.id and m.metadata ->> 'legacy_row' = b.place::text and m.role in ('user', 'assistant'))
+    where m.conversation_id = c.id and m.id::text = coalesce(b.residue ->> 'head', b.residue ->> 'id'))

@@ -1,0 +1,1 @@
+"""The demonstration: a whole migration under two small applications."""

@@ -1,0 +1,69 @@
+"""The census: how the values of a column fit their rule, asked before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ecluse.model.catalog import Column, Table
+from ecluse.model.uuid_sql import canonical, valid_uuid
+from ecluse.operations.inside import Inside
+from ecluse.operations.rules import Rule, as_text, col
+from ecluse.operations.work import CensusQuery
+
+
+def of_column(table: Table, column: Column, rule: Rule) -> CensusQuery:
+    """The values of a column: one scan, and a look at the first few that do not fit."""
+    rule = _asked(rule)
+    mine = col(column.name)
+    value = as_text(mine, column.type)
+    bad = rule.rejected(mine, column.type) or "false"
+    odd = rule.unusual(mine, column.type) if rule.using else _odd(rule, value)
+    alone = (column.name,) in {tuple(c.columns) for c in table.constraints if c.kind in "pu"} | {
+        tuple(i.columns) for i in table.indexes if i.unique
+    }
+    # Not the plain cast of `refuse`: a census counts bad values, it does not stumble over them.
+    new = rule.forward(mine, column.type) if rule.using else rule.convertible(value)
+    rows = f"ONLY {table.name.sql} m"
+    # Only a value that is written unusually, or mapped, can become another's equal; else nothing is sorted.
+    moved = f"({odd}) OR NOT {valid_uuid(value)}" if rule.map else odd
+    again = f"(SELECT count({new}) - count(DISTINCT {new}) FROM {rows})"
+    twins = f"CASE WHEN count(*) FILTER (WHERE {moved}) = 0 THEN 0 ELSE {again} END" if alone else "0::bigint"
+    sql = _counts(rows, value, bad, odd, twins)
+    return CensusQuery(table.name, column.name, rule.invalid, sql, "" if rule.using else "not a UUID")
+
+
+def of_elements(table: Table, column: Column, rule: Rule) -> CensusQuery:
+    """The elements of an array column."""
+    rule = _asked(rule)
+    rows = f"ONLY {table.name.sql} m, unnest({col(column.name)}::text[]) e(v)"
+    sql = _counts(f"{rows}", "e.v", rule.rejected("e.v", "text"), _odd(rule, "e.v"))
+    return CensusQuery(table.name, f"{column.name}[]", rule.invalid, sql, "not a UUID")
+
+
+def of_document(table: Table, column: Column, path: str, inside: Inside) -> CensusQuery:
+    """What stands at a path of the documents; everything there that is not converted counts as not fitting."""
+    rule = _asked(inside.rule)
+    value, text = "(l.v #>> '{}')", "jsonb_typeof(l.v) = 'string'"
+    rows = f"ONLY {table.name.sql} m, LATERAL {inside.path.leaves(col(column.name))}"
+    bad = f"NOT ({text}) OR {rule.convertible(value)} IS NULL"
+    sql = _counts(rows, value, bad, f"{text} AND {_odd(rule, value)}")
+    policy = "regenerate" if rule.invalid == "regenerate" else "keep"
+    return CensusQuery(table.name, f"{column.name}.{path}", policy, sql, "not a UUID")
+
+
+def _asked(rule: Rule) -> Rule:
+    """The rule as it can be asked before its map is in the database."""
+    return replace(rule, map=rule.map.inlined()) if rule.map else rule
+
+
+def _odd(rule: Rule, value: str) -> str:
+    return f"{valid_uuid(value)} AND NOT {canonical(value)}"
+
+
+def _counts(rows: str, value: str, bad: str, odd: str, twins: str = "0::bigint") -> str:
+    samples = f"SELECT array_agg(s.value) FROM (SELECT {value} AS value FROM {rows} WHERE {bad} LIMIT 5) s"
+    return (
+        f"SELECT count(*) AS rows, count(*) FILTER (WHERE {bad}) AS invalid, "
+        f"count(*) FILTER (WHERE {odd}) AS unusual, {twins} AS collisions, "
+        f"coalesce(({samples}), '{{}}') AS samples\nFROM {rows}"
+    )

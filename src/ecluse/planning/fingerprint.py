@@ -1,0 +1,38 @@
+"""The fingerprint of a plan: what it was made for, so that a changed database is noticed. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+
+from ecluse.model.catalog import Function, Table, View
+from ecluse.model.names import Name
+from ecluse.model.plan import ForeignKey
+
+_VOLATILE = frozenset({"oid", "filenode", "pages", "rows", "size"})
+
+
+def fingerprint(
+    source: str,
+    old: Mapping[Name, Table],
+    views: Iterable[View],
+    functions: Iterable[Function],
+    outside: Iterable[ForeignKey],
+) -> str:
+    """Twelve hex digits over the migration's text and the definition of all that it touches; sizes do not count."""
+    parts: list[object] = [source]
+    parts += [_stable(asdict(t)) for _, t in sorted(old.items())]
+    parts += [_stable(asdict(v)) for v in views] + [_stable(asdict(f)) for f in functions]
+    parts += [_stable(asdict(k)) for k in outside]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _stable(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: _stable(v) for k, v in value.items() if k not in _VOLATILE}
+    if isinstance(value, list | tuple):
+        return [_stable(v) for v in value]
+    return value

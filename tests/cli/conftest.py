@@ -1,0 +1,128 @@
+"""A project on a real database, and `ecluse` as a process: what stands on stdout, on stderr, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+import ecluse
+from ecluse.postgres.connect import Database
+
+MIGRATION = """\
+name = "uuids"
+database = "app"
+
+[[operation]]
+kind = "convert_column"
+table = "public.conversations"
+column = "id"
+to = "uuid"
+"""
+
+LEGACY = """
+CREATE TABLE conversations (id text PRIMARY KEY DEFAULT gen_random_uuid()::text, user_id text NOT NULL,
+    question text, settings jsonb, created_at timestamptz DEFAULT now());
+CREATE TABLE tags (id serial PRIMARY KEY, conversation_id text NOT NULL REFERENCES conversations ON DELETE CASCADE);
+CREATE TABLE events (id serial PRIMARY KEY, conversation text, payload jsonb, seen_by text[]);
+CREATE INDEX ON tags (conversation_id);
+INSERT INTO conversations SELECT gen_random_uuid()::text, 'user ' || n %% 7, repeat('q', 200), '{}', now()
+    FROM generate_series(1, %(rows)s) n;
+INSERT INTO tags (conversation_id) SELECT id FROM conversations LIMIT 100;
+INSERT INTO events (conversation, payload, seen_by)
+    SELECT id, jsonb_build_object('about', jsonb_build_object('id', id)), ARRAY[id] FROM conversations LIMIT 50;
+ANALYZE;
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a process left."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def value(self) -> Any:
+        """The document on stdout."""
+        return json.loads(self.out)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events on stdout."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def error(self) -> dict[str, str]:
+        """The error object on stderr."""
+        found: dict[str, str] = json.loads(self.err.splitlines()[-1])
+        return found
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with ecluse.toml and a migration."""
+
+    folder: Path
+    database: Database
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The process, running."""
+        command = [sys.executable, "-m", "ecluse", *arguments]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+        # The tests' own copy of the program, wherever the process runs.
+        here = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(Path(ecluse.__file__).parents[1])}
+        environment = os.environ | here | dict(self.variables)
+        return subprocess.Popen(command, cwd=self.folder, text=True, env=environment, **streams)  # type: ignore[call-overload,no-any-return]
+
+    def run(self, *arguments: str) -> Result:
+        """The process, ended."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=120)
+        return Result(process.returncode, out, err)
+
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        """A statement in the database, and what it gives."""
+        with psycopg.connect(self.database.conninfo, autocommit=True) as conn:
+            cursor = conn.execute(sql.encode())
+            return cursor.fetchall() if cursor.description else []
+
+
+def write_project(folder: Path, database: Database, extra: str = "") -> Project:
+    """A project whose database `app` is this one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = f"[databases.app]\nurl = {json.dumps(database.conninfo)}\n{extra}"
+    (folder / "ecluse.toml").write_text(settings, encoding="utf-8")
+    (folder / "migrations").mkdir(exist_ok=True)
+    (folder / "migrations" / "uuids.toml").write_text(MIGRATION, encoding="utf-8")
+    return Project(folder, database)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Project:
+    """A folder with nothing in it."""
+    return Project(tmp_path, Database("app", ""))
+
+
+@pytest.fixture
+def project(tmp_path: Path, database: Database) -> Project:
+    """A legacy database with 2,000 conversations, and a migration for it."""
+    made = write_project(tmp_path, database)
+    load(made, 2000)
+    return made
+
+
+def load(project: Project, rows: int) -> None:
+    """Create the legacy tables."""
+    with psycopg.connect(project.database.conninfo, autocommit=True) as conn:
+        psycopg.ClientCursor(conn).execute(LEGACY.encode(), {"rows": rows})

@@ -1,0 +1,282 @@
+"""Every hazard by name: refused before anything runs, or handled and told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from ecluse.engine import prepare
+from ecluse.engine.context import Run
+from ecluse.errors import MissingRights, PlanRefused
+from ecluse.model.names import ident
+from ecluse.postgres.connect import Database, open_session
+from tests import harness
+from tests.faults.conftest import sql
+from tests.harness import Listener, Stage, load
+
+# --- refused --------------------------------------------------------------------------------------
+
+SERVER = "CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER far FOREIGN DATA WRAPPER nothing;"
+REFUSED = {
+    "no-primary-key": "CREATE TABLE things (id text, body text)",
+    "inheritance": "CREATE TABLE things (id text PRIMARY KEY) PARTITION BY HASH (id);"
+    "CREATE TABLE things_0 PARTITION OF things FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+    "inheritance (parent)": "CREATE TABLE things (id text PRIMARY KEY); CREATE TABLE more () INHERITS (things)",
+    "inheritance (child)": "CREATE TABLE base (body text); CREATE TABLE things (id text PRIMARY KEY) INHERITS (base)",
+    "foreign-table": SERVER + "CREATE FOREIGN TABLE things (id text) SERVER far",
+    "rule": "CREATE TABLE things (id text PRIMARY KEY);CREATE RULE r AS ON DELETE TO things DO INSTEAD NOTHING",
+    "typed-table": "CREATE TYPE thing AS (id text, body text); CREATE TABLE things OF thing (PRIMARY KEY (id))",
+    "invalid-values": "CREATE TABLE things (id text PRIMARY KEY); INSERT INTO things VALUES ('no uuid')",
+    "collision": "CREATE TABLE things (id text PRIMARY KEY); INSERT INTO things VALUES "
+    "('a1111111-1111-1111-1111-111111111111'), ('A1111111111111111111111111111111')",
+    "dependent-table": "CREATE TABLE things (id text PRIMARY KEY); CREATE TABLE holds (one things)",
+    "trial-policy": "CREATE TABLE things (id text PRIMARY KEY);"
+    "CREATE POLICY own ON things USING (id = current_setting('app.user'))",
+    "trial-view": "CREATE TABLE things (id text PRIMARY KEY);"
+    "CREATE VIEW v AS SELECT * FROM things WHERE id = 'x'::text",
+}
+
+
+@pytest.mark.parametrize("hazard", REFUSED)
+def test_refused_by_name(database: Database, staged: Callable[..., Stage], hazard: str) -> None:
+    stage = staged(database, REFUSED[hazard], "things")
+    before = harness.snapshot(database)
+    plan = stage.plan()
+    name = hazard.split(" ")[0]
+    found = [h for h in plan.refused if h.id == name]
+    assert found, [f"{h.level} {h.id}: {h.message}" for h in plan.hazards]
+    assert any(word in found[0].message for word in ("things", "holds", "policy", "public.v"))
+    listener = Listener()
+    with pytest.raises(PlanRefused) as refused:
+        stage.engine(listener).apply(plan)
+    assert found[0].message in refused.value.details
+    assert refused.value.exit_status == 3
+    assert refused.value.state == "nothing was changed"
+    harness.same(harness.snapshot(database), before)
+    assert listener.heard == []
+
+
+def test_a_view_on_a_column_that_goes_away(database: Database, staged: Callable[..., Stage]) -> None:
+    stage = staged(
+        database,
+        "CREATE TABLE things (id int PRIMARY KEY, question text); INSERT INTO things VALUES (1, 'q');"
+        "CREATE VIEW asked AS SELECT question FROM things; CREATE VIEW again AS SELECT * FROM asked",
+    )
+    shape = '[[operation]]\nkind = "reshape_table"\ntable = "public.things"\ndrop_columns = ["question"]\n'
+    stage.file.write_text('name = "ids"\n' + shape)
+    refused = {h.object: h for h in stage.plan().refused}
+    assert set(refused) >= {"public.asked"}
+    assert 'drop = ["public.asked"]' in refused["public.asked"].hint
+    stage.file.write_text('name = "ids"\ndrop = ["public.asked", "public.again"]\n' + shape)
+    before = harness.snapshot(database)
+    stage.apply()
+    stage.switch()
+    assert sql(stage, "SELECT to_regclass('public.asked')::text, to_regclass('public.again')::text") == [(None, None)]
+    stage.rollback()
+    harness.same(harness.snapshot(database), before)
+
+
+# --- handled: taken through a whole migration and back, and told ------------------------------------
+
+THINGS = "INSERT INTO things SELECT md5('t' || n)::uuid::text, n FROM generate_series(1, 50) n"
+HANDLED = {
+    "unlogged": f"CREATE UNLOGGED TABLE things (id text PRIMARY KEY, n int); {THINGS}",
+    "generated-column": "CREATE TABLE things (id text PRIMARY KEY, n int, d int GENERATED ALWAYS AS (n * 2) STORED);"
+    + THINGS,
+    "identity-column": "CREATE TABLE things (id text PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY (INCREMENT 10));"
+    "INSERT INTO things (id) SELECT md5('t' || n)::uuid::text FROM generate_series(1, 50) n",
+    "deferrable": "CREATE TABLE things (id text PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, n int UNIQUE DEFERRABLE);"
+    + THINGS,
+    "exclusion": "CREATE TABLE things (id text PRIMARY KEY, n int, span int4range, EXCLUDE USING gist (span WITH &&));"
+    "INSERT INTO things SELECT md5('t' || n)::uuid::text, n, int4range(n, n + 1) FROM generate_series(1, 50) n",
+    "user-trigger": "CREATE TABLE things (id text PRIMARY KEY, updated_at timestamptz DEFAULT '2020-01-01Z');"
+    "INSERT INTO things SELECT md5('t' || n)::uuid::text FROM generate_series(1, 50) n;"
+    "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.updated_at := now(); RETURN NEW; END$$;"
+    "CREATE TRIGGER touched BEFORE INSERT OR UPDATE ON things FOR EACH ROW EXECUTE FUNCTION touch()",
+    "dependent-carried": f"CREATE TABLE things (id text PRIMARY KEY, n int); {THINGS};"
+    "CREATE MATERIALIZED VIEW m AS SELECT count(*) AS c, min(n) FROM things; CREATE UNIQUE INDEX ON m (c);"
+    "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(n) FROM things; END",
+    "publication": f"CREATE TABLE things (id text PRIMARY KEY, n int, extra text); {THINGS};"
+    "CREATE PUBLICATION p FOR TABLE things (id, n) WHERE (id IS NOT NULL) WITH (publish = 'insert')",
+    "invalid-index": f"CREATE TABLE things (id text PRIMARY KEY, n int); {THINGS}",
+    "nondeterministic-collation": "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2',"
+    "deterministic = false);"
+    "CREATE TABLE things (id text PRIMARY KEY, n text COLLATE ci UNIQUE);"
+    "INSERT INTO things SELECT md5('t' || n)::uuid::text, 'Wört ' || n FROM generate_series(1, 50) n",
+}
+
+
+@pytest.mark.parametrize("hazard", HANDLED)
+def test_handled_and_told(database: Database, staged: Callable[..., Stage], hazard: str) -> None:
+    try:
+        stage = staged(database, HANDLED[hazard], "things")
+    except psycopg.errors.FeatureNotSupported as error:
+        assert "ICU" in str(error)
+        pytest.skip("the server was built without ICU")
+    if hazard == "invalid-index":
+        sql(stage, "INSERT INTO things SELECT md5('u')::uuid::text, 1")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            sql(stage, "CREATE UNIQUE INDEX CONCURRENTLY left_over ON things (n)")
+        sql(stage, "DELETE FROM things WHERE id = md5('u')::uuid::text")
+    before = harness.snapshot(database)
+    plan = stage.plan()
+    assert hazard in {h.id for h in plan.hazards}, plan.hazards
+    assert plan.refused == ()
+    stage.engine().apply(plan)
+    stage.switch()
+    after = harness.snapshot(database)
+    assert sorted(after.rows["public.things"]) == sorted(before.rows["public.things"])
+    assert after.rows == before.rows
+    stage.verify()
+    stage.rollback()
+    harness.same(harness.snapshot(database), before)
+
+
+def test_an_update_trigger_does_not_make_old_rows_young(database: Database, staged: Callable[..., Stage]) -> None:
+    """Writes of both applications go through the trigger; the copy, the drain and the way back do not."""
+    stage = staged(database, HANDLED["user-trigger"], "things")
+    stage.apply()
+    sql(stage, "UPDATE things SET id = upper(id) WHERE id = (SELECT min(id) FROM things)")
+    stage.switch()
+    young = "SELECT count(*) FROM things WHERE updated_at > '2020-01-01Z'"
+    assert sql(stage, young) == [(1,)]
+    untouched = sql(stage, "SELECT id::text, updated_at FROM things ORDER BY 1")
+    sql(stage, "UPDATE things SET id = md5('new')::uuid WHERE id = (SELECT max(id::text)::uuid FROM things)")
+    now = sql(stage, "SELECT updated_at FROM things WHERE id = md5('new')::uuid")
+    stage.rollback()
+    back = dict(sql(stage, "SELECT lower(id), updated_at FROM things"))  # type: ignore[arg-type]
+    assert [(k, back[k]) for k, _ in untouched[:-1]] == untouched[:-1]
+    assert back[str(sql(stage, "SELECT md5('new')::uuid::text")[0][0])] == now[0][0]
+
+
+# --- what the server is busy with -------------------------------------------------------------------
+
+
+def test_a_prepared_transaction(chats: Stage) -> None:
+    with psycopg.connect(chats.database.conninfo, autocommit=True) as conn:
+        conn.execute("BEGIN; UPDATE chats SET body = 'later' WHERE person = 'p1'; PREPARE TRANSACTION 'forgotten'")
+        found = [h for h in chats.plan().hazards if h.id == "prepared-transaction"]
+        assert found and "forgotten" in found[0].message
+        conn.execute("COMMIT PREPARED 'forgotten'")
+    assert "prepared-transaction" not in {h.id for h in chats.plan().hazards}
+
+
+def test_an_unfinished_run_of_another_migration(
+    database: Database, staged: Callable[..., Stage], small_chunks: None
+) -> None:
+    first = staged(database)
+    first.apply()
+    second = staged(database, "CREATE TABLE things (id text PRIMARY KEY)", "things", "other")
+    found = [h for h in second.plan().refused if h.id == "unfinished-run"]
+    assert found and "'ids' is 'ready'" in found[0].message
+    first.rollback()
+    assert second.plan().refused == ()
+
+
+def test_an_invalid_index_of_a_died_run_is_made_again(
+    database: Database, staged: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a unit needs an index on the old table, one left INVALID by a killed run is replaced."""
+    stage = staged(
+        database,
+        "CREATE TABLE things (id int PRIMARY KEY, s text); INSERT INTO things "
+        "SELECT n, 's' || n % 7 FROM generate_series(1, 100) n",
+    )
+    stage.file.write_text(
+        'name = "ids"\n[[operation]]\nkind = "merge_rows"\ntable = "public.things"\nby = "s"\norder_by = "id"\n'
+    )
+    plan = stage.plan()
+    flow = plan.flows[0]
+    assert flow.old.find == ""
+    run = Run(0, plan, lambda _: open_session(database), lambda _: None)
+    name = prepare.unit_index_name(flow, "old")
+    tail = prepare.unit_index(flow, flow.old, run.building)
+    with contextlib.suppress(psycopg.Error), psycopg.connect(database.conninfo) as blocker:
+        blocker.execute("UPDATE things SET s = s")  # the build waits for this transaction, and gives up
+        with psycopg.connect(database.conninfo, autocommit=True) as conn:
+            conn.execute("SET lock_timeout = '200ms'")
+            conn.execute(f"CREATE INDEX CONCURRENTLY {ident(name)} {tail}".encode())
+    assert sql(stage, f"SELECT indisvalid FROM pg_index WHERE indexrelid = 'public.{ident(name)}'::regclass") == [
+        (False,)
+    ]
+    stage.engine().apply(plan)
+    assert sql(stage, f"SELECT indisvalid FROM pg_index WHERE indexrelid = 'public.{ident(name)}'::regclass") == [
+        (True,)
+    ]
+    stage.switch()
+    assert sql(stage, "SELECT count(*) FROM things") == [(7,)]
+
+
+# --- rights ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def role(database: Database) -> Iterator[str]:
+    """A role that may log in and nothing else."""
+    name = f"plain_{os.getpid()}"
+    load(database, f"CREATE ROLE {name} LOGIN")
+    yield name
+    load(database, f"REASSIGN OWNED BY {name} TO CURRENT_USER; DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def as_role(stage: Stage, role: str) -> Stage:
+    conninfo = make_conninfo(stage.database.conninfo, user=role)
+    return Stage(replace(stage.database, conninfo=conninfo), stage.file)
+
+
+def test_all_missing_rights_at_once(chats: Stage, role: str) -> None:
+    before = harness.snapshot(chats.database)
+    sql(chats, f"GRANT SELECT ON chats, tags TO {role}")
+    with pytest.raises(MissingRights) as missing:
+        as_role(chats, role).plan()
+    told = missing.value.details
+    assert "CREATE on database" in told
+    assert "ownership of public.chats" in told and "ownership of public.tags" in told
+    assert missing.value.state == "nothing was changed"
+    sql(chats, f"REVOKE SELECT ON chats, tags FROM {role}")
+    harness.same(harness.snapshot(chats.database), before)
+
+
+def test_the_owner_needs_no_superuser(chats: Stage, role: str) -> None:
+    name = sql(chats, "SELECT current_database()")[0][0]
+    sql(
+        chats,
+        f"ALTER TABLE chats OWNER TO {role}",
+        f"ALTER TABLE tags OWNER TO {role}",
+        f"GRANT CREATE ON DATABASE {name} TO {role}",
+        f"GRANT CREATE ON SCHEMA public TO {role}",
+    )
+    before = harness.snapshot(chats.database)
+    owner = as_role(chats, role)
+    assert owner.apply() == "ready"
+    owner.switch()
+    sql(owner, "INSERT INTO chats VALUES (md5('x')::uuid, 'p')")
+    sql(owner, "DELETE FROM chats WHERE person = 'p'")
+    owner.rollback()
+    harness.same(harness.snapshot(chats.database), before)
+
+
+def test_forced_row_level_security_without_bypass(chats: Stage, role: str) -> None:
+    name = sql(chats, "SELECT current_database()")[0][0]
+    sql(
+        chats,
+        f"ALTER TABLE chats OWNER TO {role}",
+        f"ALTER TABLE tags OWNER TO {role}",
+        f"GRANT CREATE ON DATABASE {name} TO {role}",
+        f"GRANT CREATE ON SCHEMA public TO {role}",
+        "ALTER TABLE chats ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE chats FORCE ROW LEVEL SECURITY",
+    )
+    refused = [h for h in as_role(chats, role).plan().refused if h.id == "force-rls"]
+    assert refused and "BYPASSRLS" in refused[0].message
+    sql(chats, f"ALTER ROLE {role} BYPASSRLS")
+    owner = as_role(chats, role)
+    assert owner.apply() == "ready"
+    owner.switch()
+    assert sql(chats, "SELECT count(*) FROM chats") == [(600,)]
