@@ -6,6 +6,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -47,8 +48,10 @@ def run(given: argparse.Namespace) -> list[Result]:
     try:
         for rows in sizes:
             template = ground.prepare(rows)
-            for number in range(rounds):
-                results += _round(ground, template, rows, given, settle, f"{number + 1}/{rounds}")
+            for _ in range(rounds):
+                for result in _round(ground, template, rows, given, settle):
+                    _tell(result)
+                    results.append(result)
             ground.drop("bench")
         given.facts = machine() | ground.settings() | {"psycopg": version("psycopg"), "rounds": str(rounds)}
     finally:
@@ -58,22 +61,23 @@ def run(given: argparse.Namespace) -> list[Result]:
     return results
 
 
-def _round(
-    ground: Ground, template: str, rows: int, given: argparse.Namespace, settle: float, number: str
-) -> list[Result]:
-    results = []
+def _round(ground: Ground, template: str, rows: int, given: argparse.Namespace, settle: float) -> Iterator[Result]:
+    """Every contender once, idle and then under load."""
     wanted = [name for name in CONTENDERS if name in given.only.split(",")]
     if given.load != "loaded":
-        results += [measure(ground, template, name, rows, loaded=False, settle=settle) for name in wanted]
+        for name in wanted:
+            yield measure(ground, template, name, rows, loaded=False, settle=settle)
     if given.load != "idle":
-        results.append(quiet(ground, template, rows, settle * 3))
-        under = [name for name in wanted if name != "floor"]  # it would lose what is written meanwhile
-        results += [measure(ground, template, name, rows, loaded=True, settle=settle) for name in under]
-    for r in results:
-        when = "load" if r.loaded else "idle"
-        stall = f"  worst stall {r.felt.worst:7.0f} ms" if r.felt else ""
-        print(f"{number} {rows:>9,} {r.contender:9} {when} {r.seconds:8.2f} s{stall}  {r.cannot}", flush=True)
-    return results
+        yield quiet(ground, template, rows, settle * 3)
+        for name in wanted:
+            if name != "floor":  # it would lose what is written meanwhile
+                yield measure(ground, template, name, rows, loaded=True, settle=settle)
+
+
+def _tell(r: Result) -> None:
+    when = "load" if r.loaded else "idle"
+    stall = f"  worst stall {r.felt.worst:7.0f} ms" if r.felt else ""
+    print(f"{r.rows:>9,} {r.contender:9} {when} {r.seconds:8.2f} s {r.cpu:7.1f} s CPU{stall}  {r.cannot}", flush=True)
 
 
 def main(words: list[str]) -> int:
