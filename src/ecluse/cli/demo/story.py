@@ -115,7 +115,6 @@ def there(story: Story, old: Application) -> None:
         story.tell("the new application writes now, with its functions; the old one is turned away")
         works(new)
         time.sleep(_BREATH)
-        story.command("verify", NAME)
         story.command("rollback", NAME)
         story.stalls_ms["rollback"] = new.report()["longest_ms"]
         written = new.end()
