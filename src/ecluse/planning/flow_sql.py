@@ -397,8 +397,9 @@ def park_unheld(run: int, flow: Flow, member: Member, at: Places) -> str:
         f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, "
         f"m.ecluse_unit, {key_text(member)}, {literal('the old shape cannot hold this row as it is')}, "
         f"{row_as_json(member)} FROM {here} m "
-        f'WHERE ROW({column_list(member.columns, "m.")})::text COLLATE "C" NOT IN '
-        f'(SELECT ROW({column_list(member.columns)})::text COLLATE "C" FROM ({back}) q)'
+        # Not NOT IN: where the server takes the list for larger than its memory, it reads it once for each row.
+        f'WHERE NOT EXISTS (SELECT 1 FROM ({back}) q WHERE ROW({column_list(member.columns, "q.")})::text COLLATE "C" '
+        f'= ROW({column_list(member.columns, "m.")})::text COLLATE "C")'
     )
 
 
