@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -119,7 +120,8 @@ class Engine:
         """Prove the migration as it stands now, while applications go on writing."""
         with self._session("verify") as conn, self._telling(migration, conn):
             record = self._record(conn, migration)
-            result = verify_run(self._run(conn, record), conn, record.status, record.stage)
+            alone = partial(hold_run_lock, self.database, f"verify {migration}", 0.0)
+            result = verify_run(self._run(conn, record), conn, record.status, record.stage, alone)
             with conn.transaction():
                 journal.record_proof(conn, record.id, "verify", result)
             return result
