@@ -59,7 +59,8 @@ def _interrupts(invocation: Invocation, stop: Stop) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # Once stopped, the process only says so and ends: another Ctrl-C must not take its exit status from it.
+            signal.signal(number, signal.SIG_IGN if asked else handler)
 
 
 def confirm_protected(invocation: Invocation, database: Database, what: str) -> None:
