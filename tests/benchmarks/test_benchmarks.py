@@ -14,5 +14,8 @@ def test_every_contender_does_the_job(open_folder: Path, tmp_path: Path) -> None
     results = json.loads((tmp_path / "smoke.json").read_text())["results"]
     assert {r["contender"]: r["cannot"] for r in results} == dict.fromkeys((*CONTENDERS, "nothing"), "")
     assert all(r["seconds"] > 0 and r["wal"] > 0 for r in results if r["contender"] != "nothing")
-    assert [r["felt"]["errors"] for r in results if r["felt"]] == [{}] * 4
+    # A peer may fail statements of the application (a batched UPDATE can deadlock with it); Écluse may not.
+    felt = {r["contender"]: r["felt"]["errors"] for r in results if r["felt"]}
+    assert set(felt) == {"nothing", "ecluse", "blocking", "batched"}
+    assert (felt["nothing"], felt["ecluse"]) == ({}, {})
     assert "Écluse" in (tmp_path / "smoke.md").read_text()

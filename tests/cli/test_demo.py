@@ -15,7 +15,7 @@ def test_the_demo_holds_and_leaves_nothing_running(open_folder: Path) -> None:
     empty = Project(place, Database("app", ""))
     result = empty.run("demo", "--rows", "300")
     assert result.status == 0, result.err
-    for command in ("init", "plan", "apply", "switch", "verify", "rollback", "finish"):
+    for command in ("init", "plan", "apply", "switch", "rollback", "finish"):
         assert f"$ ecluse {command} conversations_to_messages" in result.out
     assert "claims hold" in result.out
     assert "NO  " not in result.out
