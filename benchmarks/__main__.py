@@ -45,6 +45,7 @@ def run(given: argparse.Namespace) -> list[Result]:
     folder.chmod(0o755)
     ground = Ground(folder)
     results: list[Result] = []
+    facts = machine() | {"psycopg": version("psycopg"), "rounds": str(rounds)}
     try:
         for rows in sizes:
             template = ground.prepare(rows)
@@ -52,8 +53,8 @@ def run(given: argparse.Namespace) -> list[Result]:
                 for result in _round(ground, template, rows, given, settle):
                     _tell(result)
                     results.append(result)
+                    _write(given, results, facts | ground.settings())  # what is measured is not lost with the rest
             ground.drop("bench")
-        given.facts = machine() | ground.settings() | {"psycopg": version("psycopg"), "rounds": str(rounds)}
     finally:
         ground.close()
         if not given.folder:
@@ -80,15 +81,17 @@ def _tell(r: Result) -> None:
     print(f"{r.rows:>9,} {r.contender:9} {when} {r.seconds:8.2f} s {r.cpu:7.1f} s CPU{stall}  {r.cannot}", flush=True)
 
 
-def main(words: list[str]) -> int:
-    """Run, print the tables, and write both files."""
-    given = arguments(words)
-    results = run(given)
-    text = as_markdown(results, given.facts)
-    print(text)
+def _write(given: argparse.Namespace, results: list[Result], facts: dict[str, str]) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / f"{given.name}.md").write_text(text)
-    (given.out / f"{given.name}.json").write_text(as_json(results, given.facts))
+    (given.out / f"{given.name}.md").write_text(as_markdown(results, facts))
+    (given.out / f"{given.name}.json").write_text(as_json(results, facts))
+
+
+def main(words: list[str]) -> int:
+    """Run, write both files, and print the tables."""
+    given = arguments(words)
+    run(given)
+    print((given.out / f"{given.name}.md").read_text())
     return 0
 
 
