@@ -19,7 +19,7 @@ from benchmarks.peers import PEERS
 from benchmarks.watch import LockWatch, size, wal_position
 from ecluse.errors import EcluseError
 
-CONTENDERS = ("floor", "ecluse", "blocking", "batched")
+CONTENDERS = ("floor", "ecluse", "blocking", "batched", "touched")
 
 
 @dataclass(slots=True)

@@ -45,11 +45,15 @@ CREATE TRIGGER sync BEFORE INSERT OR UPDATE OF conversation_id ON tags
     FOR EACH ROW EXECUTE FUNCTION sync_conversation_id();
 """
 
+# What a batch sets: the shadow column itself, or the old column to itself, so that the trigger does the work.
+_SET = "{shadow} = t.{column}::uuid"
+_TOUCH = "{column} = t.{column}"
+
 _BACKFILL = """
 WITH batch AS (
     SELECT {key} FROM {table} WHERE {key} > %s ORDER BY {key} LIMIT {limit} FOR NO KEY UPDATE
 ), done AS (
-    UPDATE {table} t SET {shadow} = t.{column}::uuid FROM batch WHERE t.{key} = batch.{key} RETURNING t.{key}
+    UPDATE {table} t SET {change} FROM batch WHERE t.{key} = batch.{key} RETURNING t.{key}
 )
 SELECT max({key}) FROM done
 """
@@ -85,13 +89,22 @@ ALTER TABLE conversations ADD CONSTRAINT conversations_pkey PRIMARY KEY USING IN
 
 
 def batched(conninfo: str) -> Notes:
-    """Shadow columns, a trigger, an UPDATE in batches of 1,000, indexes concurrently, a swap: the online tools' way."""
+    """A shadow column, a trigger, batches of 1,000 that fill it themselves, indexes concurrently, a swap (GitLab)."""
+    return _in_batches(conninfo, _SET)
+
+
+def touched(conninfo: str) -> Notes:
+    """The same, but batches of 1,000 only touch rows and the trigger fills the column (pgroll, reshape)."""
+    return _in_batches(conninfo, _TOUCH)
+
+
+def _in_batches(conninfo: str, change: str) -> Notes:
     with connect(conninfo) as conn:
         conn.execute(_MEMORY)
         with conn.transaction():
             conn.execute(_SHADOWS)
-        _backfill(conn, "conversations", "id", "id", "id_new", "")
-        _backfill(conn, "tags", "id", "conversation_id", "conversation_id_new", 0)
+        _backfill(conn, change, "conversations", "id", "id", "id_new", "")
+        _backfill(conn, change, "tags", "id", "conversation_id", "conversation_id_new", 0)
         for statement in _INDEXES:
             conn.execute(statement.encode())
         with conn.transaction():
@@ -100,8 +113,9 @@ def batched(conninfo: str) -> Notes:
     return {}
 
 
-def _backfill(conn: Connection, table: str, key: str, column: str, shadow: str, last: object) -> None:
-    query = _BACKFILL.format(table=table, key=key, column=column, shadow=shadow, limit=_BATCH).encode()
+def _backfill(conn: Connection, change: str, table: str, key: str, column: str, shadow: str, last: object) -> None:
+    change = change.format(column=column, shadow=shadow)
+    query = _BACKFILL.format(table=table, key=key, change=change, limit=_BATCH).encode()
     while last is not None:
         row = conn.execute(query, (last,)).fetchone()
         last = row[0] if row else None
@@ -134,4 +148,9 @@ def floor(conninfo: str) -> Notes:
     return {}
 
 
-PEERS: dict[str, Callable[[str], Notes]] = {"floor": floor, "blocking": blocking, "batched": batched}
+PEERS: dict[str, Callable[[str], Notes]] = {
+    "floor": floor,
+    "blocking": blocking,
+    "batched": batched,
+    "touched": touched,
+}

@@ -16,7 +16,8 @@ TITLES = {
     "floor": "floor: `CREATE TABLE AS`, same indexes",
     "ecluse": "**Écluse**, proof included",
     "blocking": "`ALTER TABLE … TYPE`, blocking",
-    "batched": "batched `UPDATE` with trigger",
+    "batched": "batched `UPDATE` that sets, with trigger",
+    "touched": "batched `UPDATE` that touches, with trigger",
     "nothing": "the application alone",
 }
 
@@ -57,9 +58,9 @@ def as_markdown(results: Sequence[Result], facts: dict[str, str]) -> str:
 
 
 def _table(group: list[Result], loaded: bool) -> list[str]:
-    against = "batched" if loaded else "floor"
+    against = "ecluse" if loaded else "floor"
     base = _median([r for r in group if r.contender == against and not r.cannot], lambda r: r.seconds)
-    head = ["", "wall", f"ratio to {against}", "server CPU", "WAL", "growth", "longest exclusive lock"]
+    head = ["", "wall", "times Écluse" if loaded else "times floor", "server CPU", "WAL", "growth", "longest exclusive lock"]
     head += ["p50", "p99", "worst stall", "errors"] if loaded else []
     lines = ["| " + " | ".join(head) + " | client memory |", "|---" * (len(head) + 1) + "|"]
     for name in TITLES:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psycopg
 
+from ecluse.engine import journal
 from ecluse.engine.context import Options
 from ecluse.engine.planner import make_plan
 from ecluse.engine.runner import Engine
@@ -195,6 +196,8 @@ class Stage:
 
     def resume(self, listener: Callable[[Event], None] | None = None) -> str:
         """Go on with the plan that the journal holds, as `apply` does after a crash."""
+        with open_session(self.database, role="resume") as conn:
+            assert journal.unfinished(conn, self.name), "the journal forgot the run"
         with told():
             return self.engine(listener).apply(Plan(self.name, "", "", 0)).status
 

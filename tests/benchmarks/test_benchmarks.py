@@ -16,6 +16,6 @@ def test_every_contender_does_the_job(open_folder: Path, tmp_path: Path) -> None
     assert all(r["seconds"] > 0 and r["wal"] > 0 for r in results if r["contender"] != "nothing")
     # A peer may fail statements of the application (a batched UPDATE can deadlock with it); Écluse may not.
     felt = {r["contender"]: r["felt"]["errors"] for r in results if r["felt"]}
-    assert set(felt) == {"nothing", "ecluse", "blocking", "batched"}
+    assert set(felt) == {"nothing", "ecluse", "blocking", "batched", "touched"}
     assert (felt["nothing"], felt["ecluse"]) == ({}, {})
     assert "Écluse" in (tmp_path / "smoke.md").read_text()

@@ -283,6 +283,20 @@ def test_a_lock_that_never_comes(chats: Stage, command: str) -> None:
     is_converted(chats)
 
 
+def test_the_vacuum_of_a_new_table_is_waited_for(chats: Stage) -> None:
+    """It gives way a second after it was asked to, which is longer than the first tries for the application's locks."""
+    chats.apply()
+    listener = Listener()
+    vacuums = psycopg.connect(chats.database.conninfo)
+    vacuums.execute("LOCK TABLE ecluse_next_ids.chats IN SHARE UPDATE EXCLUSIVE MODE")
+    gives_way = threading.Timer(1.1, vacuums.close)
+    gives_way.start()
+    chats.switch(listener)
+    gives_way.join()
+    assert not [event for event in listener.events if event.kind == "warn"]
+    is_converted(chats)
+
+
 # --- disk, values, changes ------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -48,6 +49,13 @@ def test_pins_win_over_the_roles_own_settings_and_survive_a_rollback(database: D
     finally:
         with psycopg.connect(database.conninfo, autocommit=True) as conn:
             conn.execute("ALTER ROLE postgres RESET ALL")
+
+
+@pytest.mark.parametrize(("given", "kept"), [("off", "on"), ("local", "local"), ("on", "on")])
+def test_a_commit_outlives_the_server(database: Database, given: str, kept: str) -> None:
+    lax = replace(database, conninfo=f"{database.conninfo} options='-c synchronous_commit={given}'")
+    with open_session(lax) as conn:
+        assert conn.execute("SHOW synchronous_commit").fetchone() == (kept,)
 
 
 def test_hidden_rows_are_an_error(database: Database) -> None:

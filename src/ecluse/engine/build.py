@@ -54,6 +54,8 @@ def repair(run: Run, conn: Connection) -> None:
             conn.execute(f"ANALYZE {flow_sql.UNITS}")
             row = conn.execute(f"SELECT count(*) FROM {flow_sql.UNITS}").fetchone()
             if row and row[0]:
+                # Of tables that were never analysed and have no index, the planner would sort every row.
+                conn.execute("SET LOCAL enable_mergejoin = off")
                 conn.execute(flow_sql.clear_units(flow.new, at, sloppy=True))
                 conn.execute(flow_sql.clear_quarantine(run.id, flow))
         journal.advance(conn, run.id, stage="index")

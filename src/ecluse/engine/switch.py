@@ -57,7 +57,7 @@ def short_transaction(run: Run, conn: Connection, name: str, work: Callable[[Con
 
         def attempt(conn: Connection, held: list[float] = held) -> None:
             if ours:
-                conn.execute(switch_sql.lock_sql(ours))
+                _lock_patiently(conn, ours)
             if used:
                 conn.execute(switch_sql.lock_sql(used))
             began = time.monotonic()
@@ -82,6 +82,16 @@ def short_transaction(run: Run, conn: Connection, name: str, work: Callable[[Con
         hint=f"ecluse {name} {run.plan.migration} --switch-budget {max(1.0, last * 2):.1f}",
         state="nothing was changed; both shapes are in step",
     )
+
+
+def _lock_patiently(conn: Connection, ours: tuple[str, ...]) -> None:
+    """Lock what no application uses: nobody queues behind us, and autovacuum gives way only after a deadlock_timeout."""
+    row = conn.execute(
+        "SELECT current_setting('lock_timeout'), set_config('lock_timeout', greatest((SELECT setting::int FROM "
+        "pg_settings WHERE name = 'deadlock_timeout') * 2, 2000)::text, true)"
+    ).fetchone()
+    conn.execute(switch_sql.lock_sql(ours))
+    conn.execute(f"SET LOCAL lock_timeout = {literal(row[0] if row else '0')}")
 
 
 def _catch_up(run: Run, conn: Connection, switched: bool) -> None:

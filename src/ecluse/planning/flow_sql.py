@@ -265,7 +265,9 @@ def clear_units(side: Side, at: Places, *, sloppy: bool = False) -> str:
     ]
     for number, member in enumerate(side.satellites):
         parts.append(f"d{number} AS (DELETE FROM {at.sql(member.alias)} m USING gone a WHERE {member.join})")
-    return f"WITH {', '.join(parts)} DELETE FROM {at.sql(anchor.alias)} m USING gone a WHERE m.ctid = a.ecluse_ctid"
+    # By address, for a join would read the whole table where nothing is known of how many units there are.
+    found = "ARRAY(SELECT ecluse_ctid FROM gone)"
+    return f"WITH {', '.join(parts)} DELETE FROM {at.sql(anchor.alias)} m WHERE m.ctid = ANY ({found})"
 
 
 def rebuild_units(target: Side, source: Side, at: Places) -> tuple[str, ...]:

@@ -44,6 +44,11 @@ _PINS: dict[str, str] = {
     "idle_session_timeout": "0",
     "jit": "off",
 }
+# What was told to the user must outlive a crash of the server; a stricter setting is left as it is.
+_LASTING = (
+    b"SELECT pg_catalog.set_config('synchronous_commit', 'on', false) "
+    b"WHERE pg_catalog.current_setting('synchronous_commit') = 'off'"
+)
 _PINS_SINCE = {170000: {"transaction_timeout": "0"}}
 _KEEPALIVES: dict[str, str] = {
     "keepalives": "1",
@@ -129,6 +134,7 @@ def _pin(session: Session, database: Database) -> None:
     pins = session_pins(version)
     calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(pins))
     session.execute(f"SELECT {calls}".encode(), [part for pin in pins.items() for part in pin])
+    session.execute(_LASTING)
 
 
 _kept: dict[Path, EmbeddedServer] = {}

@@ -1,4 +1,4 @@
-"""The canonical form of a row, and its checksum: a row count and two sums of 64-bit hashes.
+"""The canonical form of a row, and its checksum: a row count, the sum of 64-bit hashes and of the hashes of these.
 
 The form is what `record_send` makes of the row: the binary wire form, in which each value has its length and NULL
 has none, so that nothing can shift from one column to the next. It takes half the time of `ROW(...)::text`.
@@ -71,10 +71,12 @@ class Projection:
     when: str = ""
 
     @property
-    def bytes(self) -> str:
-        """The canonical form of a row, as SQL; NULL for a row that `when` leaves out."""
+    def hash(self) -> str:
+        """The hash of a row's canonical form, as SQL; NULL for a row that `when` leaves out."""
+        # Hashed as a row of one bytea, which goes over all bytes and has no collation.
         form = f"pg_catalog.record_send(ROW({', '.join(self.forms)}))"
-        return f"CASE WHEN (p).{ident(self.when)} THEN {form} END" if self.when else form
+        whole = f"pg_catalog.hash_record_extended(ROW({form}), 0)"
+        return f"CASE WHEN (p).{ident(self.when)} THEN {whole} END" if self.when else whole
 
 
 def text_form(column: str) -> str:
@@ -93,25 +95,27 @@ def form(column: str, oid: int, other_oid: int) -> str:
     return value
 
 
-def hash_of(form_bytes: str, seed: int) -> str:
-    """The hash of a bytea expression."""
-    return f"pg_catalog.hash_record_extended(ROW({form_bytes}), {seed})"
+def second_hash(first: str) -> str:
+    """What the second sum adds up: no rows whose first hashes merely add up to the same do so here as well.
+
+    Not the hash of a bigint, which folds it to 32 bits.
+    """
+    return f"pg_catalog.hash_record_extended(ROW(pg_catalog.int8send({first})), 1)"
 
 
 def sums_sql(query: str, projections: tuple[Projection, ...]) -> str:
     """One scan of `query` -> one row: rows, first sum, second sum of each projection in turn."""
-    # OFFSET 0 keeps the planner from pulling the form up, and so from making it once for each hash.
-    inner = ", ".join(f"{p.bytes} AS b{i}" for i, p in enumerate(projections))
-    outer = ", ".join(_totals(i, bool(p.when)) for i, p in enumerate(projections))
-    return f"SELECT {outer} FROM (SELECT {inner} FROM ({query}\n) AS p OFFSET 0) AS forms"
+    # OFFSET 0 keeps the planner from pulling the hash up, and so from making it twice.
+    inner = ", ".join(f"{p.hash} AS h{i}" for i, p in enumerate(projections))
+    outer = ", ".join(_totals(f"h{i}", bool(p.when)) for i, p in enumerate(projections))
+    return f"SELECT {outer} FROM (SELECT {inner} FROM ({query}\n) AS p OFFSET 0) AS hashes"
 
 
-def _totals(index: int, partial: bool) -> str:
-    # The hash of ROW(NULL) is not NULL, so the rows left out need a word of their own. sum(bigint) is exact: it
-    # is numeric, and added up in 128 bits, which is faster than adding numerics.
-    only = f" FILTER (WHERE b{index} IS NOT NULL)" if partial else ""
-    sums = (f"pg_catalog.sum({hash_of(f'b{index}', seed)}){only}" for seed in (0, 1))
-    return f"pg_catalog.count(b{index}), " + ", ".join(sums)
+def _totals(first: str, partial: bool) -> str:
+    # int8send(NULL) is NULL, but the hash of ROW(NULL) is not, so the rows left out need a word of their own.
+    # sum(bigint) is exact: it is numeric, and added up in 128 bits, which is faster than adding numerics.
+    only = f" FILTER (WHERE {first} IS NOT NULL)" if partial else ""
+    return f"pg_catalog.count({first}), pg_catalog.sum({first}), pg_catalog.sum({second_hash(first)}){only}"
 
 
 def read_sums(row: tuple[int | None, ...]) -> list[Sum]:

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from ecluse.model.names import ident, literal
 from ecluse.model.report import Difference
-from ecluse.proof.checksum import Projection, Sum, hash_of, text_form
+from ecluse.proof.checksum import Projection, Sum, second_hash, text_form
 from ecluse.proof.readers import Readers, Row
 
 _FIRST_BITS = 12
@@ -48,10 +48,8 @@ class Target:
         """Each row as `k` (key), `b` (bucket hash), `h1`, `h2` and `p` (the row itself)."""
         bucket = 'pg_catalog.hashtextextended(k COLLATE pg_catalog."C", 0)' if self.key else "h1"
         # Each OFFSET 0 keeps what is below it from being computed more than once.
-        forms = f"SELECT p, {self.projection.bytes} AS f, {self.key_text} AS k FROM ({part}\n) AS p OFFSET 0"
-        hashes = (
-            f"SELECT p, k, {hash_of('f', 0)} AS h1, {hash_of('f', 1)} AS h2 FROM ({forms}) AS t WHERE f IS NOT NULL"
-        )
+        first = f"SELECT p, {self.projection.hash} AS h1, {self.key_text} AS k FROM ({part}\n) AS p OFFSET 0"
+        hashes = f"SELECT p, k, h1, {second_hash('h1')} AS h2 FROM ({first}) AS t WHERE h1 IS NOT NULL"
         return f"SELECT p, k, h1, h2, {bucket} AS b FROM ({hashes} OFFSET 0) AS h OFFSET 0"
 
     def ask(self, select: str, tail: str = "") -> Iterator[Row]:
