@@ -60,7 +60,15 @@ def as_markdown(results: Sequence[Result], facts: dict[str, str]) -> str:
 def _table(group: list[Result], loaded: bool) -> list[str]:
     against = "ecluse" if loaded else "floor"
     base = _median([r for r in group if r.contender == against and not r.cannot], lambda r: r.seconds)
-    head = ["", "wall", "times Écluse" if loaded else "times floor", "server CPU", "WAL", "growth", "longest exclusive lock"]
+    head = [
+        "",
+        "wall",
+        "times Écluse" if loaded else "times floor",
+        "server CPU",
+        "WAL",
+        "growth",
+        "longest exclusive lock",
+    ]
     head += ["p50", "p99", "worst stall", "errors"] if loaded else []
     lines = ["| " + " | ".join(head) + " | client memory |", "|---" * (len(head) + 1) + "|"]
     for name in TITLES:

@@ -85,7 +85,7 @@ def short_transaction(run: Run, conn: Connection, name: str, work: Callable[[Con
 
 
 def _lock_patiently(conn: Connection, ours: tuple[str, ...]) -> None:
-    """Lock what no application uses: nobody queues behind us, and autovacuum gives way only after a deadlock_timeout."""
+    """Lock what no application uses: nobody queues behind us, and autovacuum gives way after a deadlock_timeout."""
     row = conn.execute(
         "SELECT current_setting('lock_timeout'), set_config('lock_timeout', greatest((SELECT setting::int FROM "
         "pg_settings WHERE name = 'deadlock_timeout') * 2, 2000)::text, true)"

@@ -9,7 +9,7 @@ from ecluse.engine import drain
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import AnotherRun
 from ecluse.model.catalog import Constraint
-from ecluse.model.flow import Flow
+from ecluse.model.flow import Flow, Member
 from ecluse.model.names import Name, ident, literal
 from ecluse.model.report import Account, Comparison, Event, Probe, Verification
 from ecluse.planning import flow_sql, switch_sql
@@ -72,40 +72,37 @@ def _accounts(run: Run, both: Readers, found: tuple[Comparison, ...], scopes: di
     tables; the quarantine in the journal. Merged are those beyond one for each new anchor row.
     """
     by_name = {(c.direction, c.table): c for c in found}
+    members = [(flow, scopes[flow.name], member) for flow in run.plan.flows for member in flow.old.members]
+    rows_in = _count(both, [query for each in members for query in _rows_in(*each)])
     accounts = []
-    for flow in run.plan.flows:
-        scope = scopes[flow.name]
-        for member in flow.old.members:
-            name = str(member.table.name)
-            free = not_pending(flow.old, scope) if member is flow.old.anchor else ""
-            rows_in = _count(both, f"SELECT count(*) FROM {scope.at.sql(member.alias)} m WHERE true{free}")
-            held = by_name["inverse", name].right_rows
-            if member is flow.old.anchor:
-                carried = min(held, by_name["forward", str(flow.new.anchor.table.name)].right_rows)
-            else:
-                carried = held
-                rows_in -= _pending_rows(both, flow, member.alias, scope)
-            reasons = _reasons(run, both, flow, member.alias, scope)
-            accounts.append(Account(name, rows_in, carried, held - carried, sum(reasons.values()), reasons))
+    for number, (flow, scope, member) in enumerate(members):
+        name = str(member.table.name)
+        held = by_name["inverse", name].right_rows
+        carried = held
+        if member is flow.old.anchor:
+            carried = min(held, by_name["forward", str(flow.new.anchor.table.name)].right_rows)
+        reasons = _reasons(run, both, flow, member.alias, scope)
+        there = rows_in[2 * number] - rows_in[2 * number + 1]
+        accounts.append(Account(name, there, carried, held - carried, sum(reasons.values()), reasons))
     return tuple(accounts)
 
 
-def _count(both: Readers, query: str) -> int:
-    row = both.first.execute(query.encode()).fetchone()
-    return int(row[0]) if row else 0
+def _count(both: Readers, queries: list[str]) -> list[int]:
+    return [int(rows[0][0]) for rows in both.run(queries)]
 
 
-def _pending_rows(both: Readers, flow: Flow, alias: str, scope: Scope) -> int:
+def _rows_in(flow: Flow, scope: Scope, member: Member) -> tuple[str, str]:
+    """Queries that count a member's rows, and those of them that are pending."""
+    side, table = flow.old, scope.at.sql(member.alias)
+    if member is side.anchor:
+        return f"SELECT count(*) FROM {table} m WHERE true{not_pending(side, scope)}", "SELECT 0"
     if not scope.pending:
-        return 0
-    member, side = flow.member(alias), flow.old
+        return f"SELECT count(*) FROM {table} m", "SELECT 0"
     anchors = (
         f"(SELECT m.* FROM {scope.units} JOIN {scope.at.sql(side.anchor.alias)} m ON {flow_sql.find(side, scope.at)})"
     )
-    return _count(
-        both,
-        f"SELECT count(*) FROM {scope.at.sql(alias)} m WHERE EXISTS (SELECT 1 FROM {anchors} a WHERE {member.join})",
-    )
+    pending = f"SELECT count(*) FROM {table} m WHERE EXISTS (SELECT 1 FROM {anchors} a WHERE {member.join})"
+    return f"SELECT count(*) FROM {table} m", pending
 
 
 def _reasons(run: Run, both: Readers, flow: Flow, alias: str, scope: Scope) -> dict[str, int]:

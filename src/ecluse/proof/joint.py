@@ -14,6 +14,7 @@ This says only whether a flow holds; what does not is proved again, pair by pair
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -58,11 +59,12 @@ def prove(
     joints = {flow.name: joint(flow, scopes[flow.name]) for flow in flows}
     wanted = {flow.name: _wanted(joints[flow.name], flow, scopes[flow.name]) for flow in flows}
     first = iter(compare_all([p for some in wanted.values() for p in some], readers, progress=progress, narrow=False))
+    counts = _own_rows(joints, readers)
     found: list[Comparison] = []
     for flow in flows:
         mine = [next(first) for _ in wanted[flow.name]]
         fast = joints[flow.name]
-        if not all(c.equal for c in mine) or (fast and not _counted(fast, mine[0], readers)):
+        if not all(c.equal for c in mine) or (fast and counts[flow.name] != (mine[0].left_rows, mine[0].right_rows)):
             mine = list(compare_all(pairs(flow, scopes[flow.name]), readers, show_values=show_values))
         elif fast:
             mine = [*_two(flow, mine[0]), *mine[1:]]
@@ -74,12 +76,14 @@ def _wanted(fast: Joint | None, flow: Flow, scope: Scope) -> list[Pair]:
     return [fast.rows, *fast.asides] if fast else pairs(flow, scope)
 
 
-def _counted(fast: Joint, found: Comparison, readers: Readers) -> bool:
-    """Whether each side has as many rows as double rows: none of them was doubled by its mapping."""
-    queries = [f"SELECT pg_catalog.count(*) FROM ({part}) AS p" for parts in fast.own for part in parts]
-    counts = [int(rows[0][0]) for rows in readers.run(queries)]
-    olds = len(fast.own[0])
-    return sum(counts[:olds]) == found.left_rows and sum(counts[olds:]) == found.right_rows
+def _own_rows(joints: dict[str, Joint | None], readers: Readers) -> dict[str, tuple[int, int]]:
+    """The rows of each side: as many as double rows, unless one was doubled by its mapping."""
+    sides = [(name, side, part) for name, fast in joints.items() if fast for side in (0, 1) for part in fast.own[side]]
+    answers = readers.run([f"SELECT pg_catalog.count(*) FROM ({part}) AS p" for _, _, part in sides])
+    counts: Counter[tuple[str, int]] = Counter()
+    for (name, side, _), rows in zip(sides, answers, strict=True):
+        counts[name, side] += int(rows[0][0])
+    return {name: (counts[name, 0], counts[name, 1]) for name in joints}
 
 
 def _two(flow: Flow, found: Comparison) -> tuple[Comparison, Comparison]:
