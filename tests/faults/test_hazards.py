@@ -106,8 +106,9 @@ HANDLED = {
     "dependent-carried": f"CREATE TABLE things (id text PRIMARY KEY, n int); {THINGS};"
     "CREATE MATERIALIZED VIEW m AS SELECT count(*) AS c, min(n) FROM things; CREATE UNIQUE INDEX ON m (c);"
     "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(n) FROM things; END",
-    "publication": f"CREATE TABLE things (id text PRIMARY KEY, n int, extra text); {THINGS};"
-    "CREATE PUBLICATION p FOR TABLE things (id, n) WHERE (id IS NOT NULL) WITH (publish = 'insert')",
+    "publication": f"CREATE TABLE things (id text PRIMARY KEY, n int, extra text); {THINGS};\n"
+    "CREATE PUBLICATION p FOR TABLE things (id, n) WHERE (id IS NOT NULL) WITH (publish = 'insert') -- >= 15\n"
+    "CREATE PUBLICATION p FOR TABLE things WITH (publish = 'insert') -- < 15",
     "invalid-index": f"CREATE TABLE things (id text PRIMARY KEY, n int); {THINGS}",
 }
 
