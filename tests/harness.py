@@ -4,7 +4,8 @@ A folder holds `before.sql` (the old shape, with rows), `migration.toml`, and `a
 that it must have), or `by_hand.sql`: the same change made by hand on the old shape, at rest. `writers_old.sql` and
 `writers_new.sql` hold what applications write, a transaction a line; `{n}` is the number of the round.
 `writers_back.sql` says the new writes in words of the old shape, line by line, where they differ. All writes must be
-deterministic: they are replayed on a database that is not migrated.
+deterministic: they are replayed on a database that is not migrated. A line that ends in `-- >= 15` or `-- < 15` is for
+servers of such versions only.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ecluse.planning.structure import difference
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.connect import Database, open_session
 from ecluse.postgres.project import read_migration
+from ecluse.postgres.sql import lines_for
 
 FULL = bool(os.environ.get("ECLUSE_TEST_FULL"))
 SCENARIOS = Path(__file__).parent / "operations"
@@ -219,10 +221,10 @@ class Stage:
 
 
 def load(database: Database, script: Path | str) -> None:
-    """Run a script in a session as applications have it, not pinned."""
+    """Run a script in a session as applications have it, not pinned; without the lines for other versions."""
     text = script if isinstance(script, str) else script.read_text()
     with psycopg.connect(database.conninfo, autocommit=True) as conn:
-        conn.execute(text.encode())
+        conn.execute(lines_for(text, conn.info.server_version // 10000).encode())
 
 
 def copy_rows(source: Database, target: Database) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,9 @@ INSERT INTO events (conversation, payload, seen_by)
     SELECT id, jsonb_build_object('about', jsonb_build_object('id', id)), ARRAY[id] FROM conversations LIMIT 50;
 ANALYZE;
 """
+
+SLOW = ("--workers", "1", "--max-rate", "1500")
+MANY = 20_000
 
 
 @dataclass(frozen=True)
@@ -126,3 +130,41 @@ def load(project: Project, rows: int) -> None:
     """Create the legacy tables."""
     with psycopg.connect(project.database.conninfo, autocommit=True) as conn:
         psycopg.ClientCursor(conn).execute(LEGACY.encode(), {"rows": rows})
+
+
+@pytest.fixture
+def large(project: Project) -> Project:
+    """With rows for several chunks."""
+    enlarge(project)
+    return project
+
+
+def enlarge(project: Project) -> None:
+    """Add MANY conversations of about a kilobyte."""
+    project.execute(
+        "INSERT INTO conversations SELECT gen_random_uuid()::text, 'u', repeat('r', 900) "
+        f"FROM generate_series(1, {MANY})"
+    )
+    project.execute("VACUUM ANALYZE")
+
+
+def await_copy(project: Project, process: subprocess.Popen[str]) -> None:
+    """Wait until the first chunk is recorded."""
+    await_answer(project, process, "SELECT to_regclass('ecluse.chunk') IS NOT NULL", True)
+    await_answer(project, process, "SELECT count(*) > 0 FROM ecluse.chunk", True)
+
+
+def await_answer(project: Project, process: subprocess.Popen[str], question: str, wanted: object) -> None:
+    """Wait, while the process works, until the database gives that answer."""
+    for _ in range(200):
+        assert process.poll() is None, process.communicate()
+        if project.execute(question)[:1] == [(wanted,)]:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"'{question}' was never {wanted}")
+
+
+def ended(process: subprocess.Popen[str]) -> Result:
+    """What a process that is about to end leaves."""
+    out, err = process.communicate(timeout=60)
+    return Result(process.returncode, out, err)

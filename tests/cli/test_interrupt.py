@@ -3,48 +3,16 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 
-import pytest
-
-from tests.cli.conftest import Project, Result
-
-_SLOW = ("--workers", "1", "--max-rate", "1500")
-
-
-@pytest.fixture
-def large(project: Project) -> Project:
-    """With rows for several chunks."""
-    project.execute(
-        "INSERT INTO conversations SELECT gen_random_uuid()::text, 'u', repeat('r', 900) FROM generate_series(1, 20000)"
-    )
-    project.execute("VACUUM ANALYZE")
-    return project
-
-
-def _copying(project: Project, process: subprocess.Popen[str]) -> None:
-    """Wait until the first chunk is recorded."""
-    for _ in range(200):
-        assert process.poll() is None, process.communicate()
-        if project.execute("SELECT to_regclass('ecluse.chunk') IS NOT NULL")[0][0] and (
-            project.execute("SELECT count(*) FROM ecluse.chunk")[0][0] >= 1
-        ):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the copy did not begin")
-
-
-def _end(process: subprocess.Popen[str]) -> Result:
-    out, err = process.communicate(timeout=60)
-    return Result(process.returncode, out, err)
+from tests.cli.conftest import SLOW, Project, await_copy, ended
 
 
 def test_ctrl_c_finishes_the_batch_and_apply_goes_on(large: Project) -> None:
-    process = large.start("apply", "uuids", *_SLOW)
-    _copying(large, process)
+    process = large.start("apply", "uuids", *SLOW)
+    await_copy(large, process)
     process.send_signal(signal.SIGINT)
-    stopped = _end(process)
+    stopped = ended(process)
     assert stopped.status == 130
     assert "finishing this batch; press again to stop at once" in stopped.err
     assert "go on with `ecluse apply uuids`" in stopped.err
@@ -63,13 +31,13 @@ def test_ctrl_c_finishes_the_batch_and_apply_goes_on(large: Project) -> None:
 
 
 def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(large: Project) -> None:
-    process = large.start("apply", "uuids", *_SLOW)
-    _copying(large, process)
+    process = large.start("apply", "uuids", *SLOW)
+    await_copy(large, process)
     process.send_signal(signal.SIGINT)
     time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
-    stopped = _end(process)
+    stopped = ended(process)
     assert stopped.status == 130
     assert time.monotonic() - began < 10
     assert large.run("apply", "uuids", "--switch").status == 0
@@ -77,9 +45,9 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(large: Project) -> None
 
 
 def test_another_terminal_sees_the_run_and_cannot_begin_one(large: Project) -> None:
-    process = large.start("apply", "uuids", *_SLOW)
+    process = large.start("apply", "uuids", *SLOW)
     try:
-        _copying(large, process)
+        await_copy(large, process)
         status = large.run("status", "--json").value
         assert len(status["working"]) == 1
         run = status["runs"][0]
@@ -90,12 +58,12 @@ def test_another_terminal_sees_the_run_and_cannot_begin_one(large: Project) -> N
         assert "ecluse apply uuids" in second.error["details"]
     finally:
         process.send_signal(signal.SIGINT)
-        assert _end(process).status == 130
+        assert ended(process).status == 130
 
 
 def test_a_killed_run_is_resumed(large: Project) -> None:
-    process = large.start("apply", "uuids", *_SLOW)
-    _copying(large, process)
+    process = large.start("apply", "uuids", *SLOW)
+    await_copy(large, process)
     process.kill()
     process.communicate()
     doctor = large.run("doctor")

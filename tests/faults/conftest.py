@@ -10,6 +10,7 @@ import pytest
 
 from ecluse.engine import copy
 from ecluse.postgres.connect import Database
+from tests import harness
 from tests.harness import Stage, load
 
 SHAPE = """
@@ -63,3 +64,17 @@ def sql(stage: Stage, *statements: str) -> list[tuple[object, ...]]:
         for statement in statements:
             cursor = conn.execute(statement.encode())
         return cursor.fetchall() if cursor.description else []
+
+
+def there_and_back(stage: Stage, hazard: str) -> None:
+    """The plan tells of it; the rows read the same in the new shape, and everything is as it was after a rollback."""
+    before = harness.snapshot(stage.database)
+    plan = stage.plan()
+    assert hazard in {h.id for h in plan.hazards}, plan.hazards
+    assert plan.refused == ()
+    stage.engine().apply(plan)
+    stage.switch()
+    assert harness.snapshot(stage.database).rows == before.rows
+    stage.verify()
+    stage.rollback()
+    harness.same(harness.snapshot(stage.database), before)

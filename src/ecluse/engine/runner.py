@@ -16,7 +16,9 @@ from ecluse.engine.context import Connection, Options, Restart, Run, Stop
 from ecluse.engine.journal import RunRecord
 from ecluse.engine.verify import verify_run
 from ecluse.errors import (
+    CannotConnect,
     CaptureBroken,
+    ConnectionLost,
     EcluseError,
     PlanRefused,
     ProofFailed,
@@ -27,7 +29,7 @@ from ecluse.model.flow import InputTable
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event, Verification
 from ecluse.postgres.connect import Database, open_session
-from ecluse.postgres.failures import translate
+from ecluse.postgres.failures import LOST_HINT, translate
 from ecluse.postgres.locks import hold_run_lock
 
 
@@ -287,6 +289,10 @@ class Engine:
             ) from None
         except psycopg.Error as error:
             raise translate(error, self.state(migration)) from None
+        except CannotConnect as error:
+            # The run had its first session: it was stopped half way, whatever of it asked for the next.
+            state = self.state(migration)
+            raise ConnectionLost(error.message, details=error.details, hint=LOST_HINT, state=state) from None
         except EcluseError as error:
             error.state = error.state or self.state(migration)
             raise

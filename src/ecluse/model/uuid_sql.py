@@ -37,9 +37,11 @@ def canonical(expr: str) -> str:
 
     Asked of every row of a table, so it is not a regular expression: this takes about a third of its time.
     """
-    shape = f"octet_length({expr}) = 36 and (({expr}) collate \"C\") like '{_SHAPE}'"
+    # The column's own collation may be non-deterministic, for which servers before 18 cannot search in a text.
+    text = f'(({expr}) collate "C")'
+    shape = f"octet_length({expr}) = 36 and {text} like '{_SHAPE}'"
     # The cast to bytea would stumble over a backslash.
-    plain = f"strpos({expr}, {literal(_BACKSLASH)}) = 0 and octet_length(replace({expr}, '-', '')) = 32"
+    plain = f"strpos({text}, {literal(_BACKSLASH)}) = 0 and octet_length(replace({text}, '-', '')) = 32"
     digits = f"btrim(({expr})::bytea, '0123456789abcdef-'::bytea) = ''::bytea"
     return f"(case when {shape} and {plain} then {digits} when ({expr}) is not null then false end)"
 

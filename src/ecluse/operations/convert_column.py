@@ -191,6 +191,7 @@ class ConvertColumn(Operation):
             for theirs, ours in pairs:
                 if theirs == column.name:
                     draft.link(key.referenced_columns)
+                    _require_one_text(work, table, column, rule)
                     child = work.catalog.tables[name]
                     found = (Lookup(table.name, column.name, pairs), *inherited(draft, column.name, pairs))
                     self._convert(work, child, work.column(self, child, ours, "column"), rule, found)
@@ -268,3 +269,16 @@ def inherited(draft: Draft, column: str, pairs: tuple[tuple[str, str], ...]) -> 
         for lookup in found
         if all(middle in ours for _, middle in lookup.pairs) and lookup.table != draft.table.name
     )
+
+
+def _require_one_text(work: Work, table: Table, column: Column, rule: Rule) -> None:
+    """Refuse to make values out of the texts of a key where a reference may be another text that counts as equal."""
+    if rule.invalid == "regenerate" and not column.deterministic:
+        work.hazard(
+            "nondeterministic-collation",
+            "refuse",
+            f"{table.name}.{column.name}",
+            f"{column.name} of {table.name} takes different texts for equal, and a reference that is written otherwise "
+            "than its key would get another new value than the key",
+            'invalid = "quarantine"',
+        )

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from ecluse.model.catalog import Table
+from ecluse.model.names import ident
 from ecluse.operations.base import Operation
 from ecluse.operations.expressions import check_aggregate, check_ordering
 from ecluse.operations.merge_sql import WORDS, MergeAside, MergeInto
@@ -45,7 +46,15 @@ class MergeRows(Operation):
     def compile(self, work: Work) -> None:
         table = work.table(self, self.table, "table")
         for name in (self.by, *self.distinct_on):
-            work.column(self, table, name, "by" if name == self.by else "distinct_on")
+            column = work.column(self, table, name, "by" if name == self.by else "distinct_on")
+            if not column.deterministic:
+                work.hazard(
+                    "nondeterministic-collation",
+                    "refuse",
+                    f"{table.name}.{name}",
+                    f"{name} of {table.name} takes different texts for equal; rows are merged where the texts are one",
+                    f'ALTER TABLE {table.name.sql} ALTER {ident(name)} TYPE {column.type} COLLATE "C"',
+                )
         key = self._check(work, table)
         columns = [column.name for column in table.columns]
         with work.sql_of(self, "order_by"):

@@ -76,6 +76,11 @@ class Work:
         """The table of that name. Raises NotInDatabase."""
         name = self.name(operation, text, *path)
         found = self.catalog.tables.get(name)
+        if found is None and name.schema.startswith("pg_temp"):
+            raise NotInDatabase(
+                f"{self.place(operation, *path)}: '{name}' is a temporary table, of one session only",
+                hint="make it an ordinary table, or leave it to its session",
+            )
         if found is None:
             like = nearest(str(name), (str(known) for known in self.catalog.tables))
             raise NotInDatabase(f"{self.place(operation, *path)}: there is no table '{name}'", hint=like)

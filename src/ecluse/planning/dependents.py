@@ -54,7 +54,10 @@ def views(inv: Inventory) -> None:
         if edge.name in found:
             standing.setdefault(edge.name, []).append(edge)
     for name in _upon_first(found, standing):
-        view = inv.catalog.views[name]
+        view = inv.catalog.views.get(name)
+        if view is None:  # the catalogue leaves out the schemas of sessions
+            _refuse_temporary(inv, name, standing[name])
+            continue
         inv.moved_views.append(view)
         if name in inv.given_up:
             inv.tell("dependent-given-up", name, "goes to the kept schema at the switch, back with a rollback")
@@ -99,6 +102,16 @@ def prebuilt(inv: Inventory) -> tuple[Name, ...]:
         elif view.materialised:
             inv.tell("matview-in-switch", view.name, "stands on another view, so it is filled inside the switch")
     return tuple(found)
+
+
+def _refuse_temporary(inv: Inventory, name: Name, edges: list[Dependent]) -> None:
+    upon = ", ".join(sorted({str(edge.table) for edge in edges}))
+    inv.refuse(
+        "temporary-view",
+        name,
+        f"view {name} on {upon} is temporary: only its own session could make it again",
+        f"DROP VIEW {name.sql}, or end that session",
+    )
 
 
 def _refuse_view(inv: Inventory, view: View, why: str) -> None:

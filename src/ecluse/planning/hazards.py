@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from ecluse.model.catalog import Catalog, Table
 from ecluse.model.flow import Flow, Member
+from ecluse.model.names import ident
 from ecluse.model.plan import Hazard
 
 
@@ -44,10 +45,14 @@ def _unsupported(table: Table) -> Iterator[Hazard]:
             f"{name} is a foreign table; nothing can be captured there",
             "run the migration on the server where the table is",
         )
-    if table.persistence == "t":
-        yield Hazard("temporary", "refuse", name, f"{name} is a temporary table")
     if table.extension:
-        yield Hazard("extension-owned", "refuse", name, f"{name} belongs to extension {table.extension}")
+        yield Hazard(
+            "extension-owned",
+            "refuse",
+            name,
+            f"{name} belongs to extension {table.extension}, whose scripts expect it as it is",
+            f"leave it to the extension, or: ALTER EXTENSION {ident(table.extension)} DROP TABLE {table.name.sql}",
+        )
     if table.of_type:
         yield Hazard(
             "typed-table",
@@ -69,8 +74,8 @@ def _unsupported(table: Table) -> Iterator[Hazard]:
             "access-method",
             "refuse",
             name,
-            f"{name} is stored as {table.access_method}, which has no pages to copy by",
-            f"ALTER TABLE {table.name.sql} SET ACCESS METHOD heap",
+            f"{name} is stored by access method {table.access_method}, whose pages Écluse does not know",
+            f"ALTER TABLE {table.name.sql} SET ACCESS METHOD heap (PostgreSQL 15 and newer)",
         )
 
 

@@ -30,6 +30,7 @@ _PINNED = {
     "bytea_output": "hex",
     "lc_monetary": "C",
 }
+_LONG_TRANSACTION = "5 minutes"
 
 _Row = dict[str, Any]
 _By = Mapping[int, list[_Row]]
@@ -68,7 +69,11 @@ class _Reader:
     def __init__(self, conn: psycopg.Connection[Any], schemas: Sequence[str] | None, measure: bool) -> None:
         self._conn = conn
         self._major = conn.info.server_version // 10000
-        self._parameters: _Row = {"schemas": None if schemas is None else list(schemas), "measure": measure}
+        self._parameters: _Row = {
+            "schemas": None if schemas is None else list(schemas),
+            "measure": measure,
+            "long": _LONG_TRANSACTION,
+        }
         self._schemas = [row["name"] for row in self._rows("schemas")]
         self._parameters["schemas"] = self._schemas
 

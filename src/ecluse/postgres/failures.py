@@ -17,6 +17,7 @@ _QUOTED = re.compile(r"""["«»„“”‘’「].*["«»“”‘’」]""", r
 _BYTES = re.compile(r"(?:0x[0-9a-f]{2}\s*)+", re.I)
 _BROKEN = frozenset({"57P01", "57P02", "57P03", "57P05"})
 
+LOST_HINT = "see whether the server runs, and what its log says"
 _CONNECT_HINTS = (
     (r"password authentication failed|no password supplied|role .* does not exist", "check the user and the password"),
     (r"database .* does not exist", "check the name of the database, or create it"),
@@ -35,7 +36,7 @@ def translate(error: psycopg.Error, state: str = "") -> EcluseError:
     if sqlstate == "53100":
         return DiskFull("the server's disk is full", details=message, hint="make room on the server", state=state)
     if _is_broken(error, sqlstate):
-        return ConnectionLost("the connection to the server was lost", details=message, state=state)
+        return ConnectionLost("the connection to the server was lost", details=message, hint=LOST_HINT, state=state)
     if sqlstate in ("55P03", "40P01"):
         return LockNotTaken("a lock was not taken", details=message, state=state)
     details, hint = _objects(error), ""

@@ -8,7 +8,7 @@ SELECT 'long',
        format('pid %%s of %%s (%%s), %%s old', pid, usename, state,
               date_trunc('second', clock_timestamp() - xact_start))
   FROM pg_stat_activity
- WHERE xact_start < clock_timestamp() - interval '5 minutes' AND backend_type = 'client backend'
+ WHERE xact_start < clock_timestamp() - %(long)s::interval AND backend_type = 'client backend'
    AND datname = current_database() AND pid <> pg_backend_pid()
 UNION ALL
 SELECT 'slot', format('''%%s'' (%%s)', slot_name, slot_type)

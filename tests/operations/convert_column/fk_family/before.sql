@@ -63,4 +63,5 @@ CREATE POLICY own ON conversations FOR SELECT TO PUBLIC USING (person_id IS NOT 
 GRANT SELECT, INSERT (question) ON conversations TO pg_monitor;
 GRANT SELECT ON asked TO pg_monitor;
 ALTER TABLE tags REPLICA IDENTITY FULL;
-CREATE PUBLICATION feed FOR TABLE conversations (id, question) WHERE (id IS NOT NULL), tags;
+CREATE PUBLICATION feed FOR TABLE conversations (id, question) WHERE (id IS NOT NULL), tags; -- >= 15
+CREATE PUBLICATION feed FOR TABLE conversations, tags; -- < 15

@@ -22,5 +22,6 @@ CREATE VIEW asked AS SELECT p.email, c.id, c.question FROM conversations c JOIN 
 CREATE MATERIALIZED VIEW counted AS SELECT person_id, count(*) AS n FROM conversations GROUP BY 1;
 CREATE UNIQUE INDEX counted_person ON counted (person_id);
 GRANT SELECT ON asked TO pg_monitor;
-CREATE PUBLICATION feed FOR TABLE conversations (id, question) WHERE (id IS NOT NULL), tags;
+CREATE PUBLICATION feed FOR TABLE conversations (id, question) WHERE (id IS NOT NULL), tags; -- >= 15
+CREATE PUBLICATION feed FOR TABLE conversations, tags; -- < 15
 ALTER TABLE people ENABLE TRIGGER USER;
