@@ -99,7 +99,9 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
                 attempt("index or constraint", name, statement, "redefine it in the migration, or leave it out")
             if member.role == "aside":
                 continue
-            for statement in ddl_table.table_settings(member.table, plan.next_schema, plan.default_grantees):
+            settings = ddl_table.table_settings(member.table, plan.next_schema, plan.default_grantees)
+            settings += ddl_objects.sequences_of(member.table, plan.sequences, plan.next_schema, plan.default_grantees)
+            for statement in settings:
                 attempt("setting", name, statement)
             at = member.table.name.within(plan.next_schema)
             for statement in ddl_table.bound_objects(member.table, plan.next_schema):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ecluse.model.catalog import Column, Constraint, Dependent, Function, Published, Table, View
+from ecluse.model.catalog import Column, Constraint, Dependent, Function, Published, Sequence, Table, View
 from ecluse.model.flow import Flow, InputTable
 from ecluse.model.names import Name
 
@@ -154,6 +154,7 @@ class Plan:
     everything_published: bool = False  # a publication FOR ALL TABLES takes the next tables in as well
     prebuilt: tuple[Name, ...] = ()  # materialised views that are built in the next schema and moved
     late_functions: tuple[int, ...] = ()  # oids of carried functions that read a carried view
+    sequences: tuple[Sequence, ...] = ()  # of identity columns that are carried: rights and comments go along
     format: int = 1
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from ecluse.model.catalog import Catalog, Table
+from ecluse.model.catalog import Catalog, Sequence, Table
 from ecluse.model.flow import Flow, InputTable
 from ecluse.model.names import Name
 from ecluse.model.plan import AddColumns, Archive, Change, Define, Drop, Hazard, Plan, SqlChange
@@ -58,7 +58,17 @@ def assemble(
         everything_published=any(p.all_tables for p in catalog.publications),
         prebuilt=dependents.prebuilt(inventory),
         late_functions=tuple(inventory.late_functions),
+        sequences=tuple(_identities(catalog, new)),
     )
+
+
+def _identities(catalog: Catalog, new: Mapping[Name, Table]) -> Iterator[Sequence]:
+    """The sequences of identity columns that a new table takes over from the one that it replaces."""
+    for table in new.values():
+        for column in table.columns:
+            found = catalog.sequence_details.get(column.sequence) if column.identity and column.sequence else None
+            if found:
+                yield found
 
 
 def _inventory(
