@@ -23,6 +23,7 @@ from ecluse.model.plan import Census, Hazard, Plan
 from ecluse.operations.compile import CensusQuery, compile_migration
 from ecluse.planning.assemble import assemble
 from ecluse.planning.hazards import missing_rights
+from ecluse.planning.promise import promise
 from ecluse.planning.structure import difference
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.connect import Database, open_session
@@ -46,10 +47,16 @@ def make_plan(database: Database, migration: Migration, *, show_values: bool = F
             hazards = [*plan.hazards, *_of_census(census), *_unfinished(conn, migration.name)]
             plan = replace(plan, census=census, hazards=tuple(hazards))
             if not plan.refused:
-                plan = replace(plan, hazards=(*plan.hazards, *trial(conn, plan)))
+                plan = _tried(conn, plan, catalog)
         except psycopg.Error as error:
             raise translate(error, _NOTHING) from None
     return plan
+
+
+def _tried(conn: Connection, plan: Plan, catalog: Catalog) -> Plan:
+    found, reading = trial(conn, plan)
+    structure = promise(plan, catalog, reading.bare, reading.whole) if reading else None
+    return replace(plan, hazards=(*plan.hazards, *found), structure=structure)
 
 
 def _require_rights(catalog: Catalog, plan: Plan) -> None:
