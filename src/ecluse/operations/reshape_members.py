@@ -131,14 +131,6 @@ def _taken_over(column: Column, base: Table) -> Column:
 def _check_triggers(work: Work, operation: Operation, spec: TableSpec, base: Table, *path: str | int) -> None:
     for missing in sorted(set(spec.carry_triggers) - {trigger.name for trigger in base.triggers}):
         raise work.wrong(operation, f"table '{base.name}' has no trigger '{missing}'", *path, "carry_triggers")
-    for left in (trigger.name for trigger in base.triggers if trigger.name not in spec.carry_triggers):
-        work.hazard(
-            "trigger-left",
-            "warn",
-            base.name,
-            f"trigger '{left}' of '{base.name}' is not made on the new table",
-            f'carry_triggers = ["{left}"], or a define operation that makes another',
-        )
 
 
 def _published(work: Work, base: Table, names: set[str]) -> tuple[Published, ...]:
