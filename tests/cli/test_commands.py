@@ -27,6 +27,11 @@ def test_plan_in_both_forms(project: Project) -> None:
     assert value["steps"][0]["phase"] == "expand"
     assert value["counts"]["steps"] == len(value["steps"])
     assert {h["id"] for h in value["hazards"]} >= {"prepared-statements"}
+    soft = {h["object"]: h for h in value["hazards"] if h["id"] == "soft-reference"}
+    events = "public.events"
+    assert set(soft) == {f"{events}.conversation", f"{events}.payload -> about.id", f"{events}.seen_by -> [*]"}
+    assert "100% of" in soft[f"{events}.payload -> about.id"]["message"]
+    assert 'path = "about.id"' in soft[f"{events}.payload -> about.id"]["hint"]
 
 
 def test_a_refused_plan_is_exit_3_in_plan_and_apply_and_masks_values(project: Project) -> None:
@@ -92,6 +97,11 @@ def test_the_whole_way_and_back(project: Project) -> None:
 
     assert project.run("apply", "uuids", "--switch").status == 0
     assert project.execute("SELECT pg_typeof(id)::text FROM conversations LIMIT 1") == [("uuid",)]
+    for command in ("plan", "apply"):
+        stands = project.run(command, "uuids")
+        assert stands.status == 0
+        assert "nothing to do: switched on 20" in stands.out
+        assert "ecluse rollback uuids  |  ecluse finish uuids" in stands.out
 
 
 def test_finish_needs_more_than_yes(project: Project) -> None:
@@ -109,6 +119,12 @@ def test_finish_needs_more_than_yes(project: Project) -> None:
     assert archive.is_relative_to(project.folder / ".ecluse" / "archive")
     assert project.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'ecluse\\_%'") == []
     assert project.run("finish", "uuids", "--confirm", fingerprint).status == 1
+    for command in ("plan", "apply"):
+        again = project.run(command, "uuids")
+        assert again.status == 0, command
+        assert "nothing to do: finished on 20" in again.out
+    value = project.run("plan", "uuids", "--json").value
+    assert (value["status"], value["nothing_to_do"], value["next"]) == ("finished", True, [])
 
 
 def test_protected_databases_ask(tmp_path: Path, database: Database) -> None:

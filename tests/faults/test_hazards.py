@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -165,6 +166,41 @@ def test_an_update_trigger_does_not_make_old_rows_young(database: Database, stag
     back = dict(sql(stage, "SELECT lower(id), updated_at FROM things"))  # type: ignore[arg-type]
     assert [(k, back[k]) for k, _ in untouched[:-1]] == untouched[:-1]
     assert back[str(sql(stage, "SELECT md5('new')::uuid::text")[0][0])] == now[0][0]
+
+
+def test_a_trigger_that_is_left_behind_is_told_unless_it_is_defined_anew(database: Database, tmp_path: Path) -> None:
+    load(
+        database,
+        "CREATE TABLE things (id int PRIMARY KEY);"
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER one BEFORE UPDATE ON things FOR EACH ROW EXECUTE FUNCTION touch();"
+        "CREATE TRIGGER two BEFORE UPDATE ON things FOR EACH ROW EXECUTE FUNCTION touch()",
+    )
+    file = tmp_path / "left.toml"
+    file.write_text("""
+name = "left"
+[[operation]]
+kind = "reshape_table"
+  [[operation.old]]
+  table = "public.things"
+  alias = "before"
+  select = "select m.id from {{after}} m"
+  [[operation.new]]
+  table = "public.things"
+  alias = "after"
+  columns = { id = "integer not null" }
+  constraints = { things_pkey = "primary key (id)" }
+  select = "select m.id from {{before}} m"
+[[operation]]
+kind = "define"
+title = "the other trigger"
+objects = ["trigger two on public.things"]
+up = "create trigger two after update on public.things for each row execute function public.touch()"
+""")
+    hazards = {(h.id, h.level): h for h in Stage(database, file).plan().hazards if h.id.startswith("trigger-")}
+    assert hazards.keys() == {("trigger-left", "warn"), ("trigger-redefined", "note")}
+    assert "trigger one" in hazards["trigger-left", "warn"].message
+    assert "by 'the other trigger'" in hazards["trigger-redefined", "note"].message
 
 
 # --- what the server is busy with -------------------------------------------------------------------

@@ -121,7 +121,7 @@ def test_what_a_new_table_would_lose_is_named(database: Database) -> None:
         session.execute(BEFORE)
         text = RESHAPE.replace("  rls = false\n", "").replace('carry_triggers = ["touch"]', "")
         found = compiled(session, text)
-        assert {(h.id, h.level) for h in found.hazards} == {("rls-lost", "refuse"), ("trigger-left", "warn")}
+        assert {(h.id, h.level) for h in found.hazards} == {("rls-lost", "refuse")}
 
 
 def test_an_input_table_is_read_from_its_file(database: Database) -> None:

@@ -100,7 +100,9 @@ def member_tasks(run: Run, flow: Flow, member: Member) -> tuple[list[str], list[
         later.append(f"ALTER TABLE {member.table.name.within(run.plan.next_schema).sql} REPLICA IDENTITY DEFAULT")
     if member.role != "aside":
         # Policies and rules wait for the switch: they bind to whatever bears a name when they are made.
-        later += ddl_table.table_settings(member.table, run.plan.next_schema, run.plan.default_grantees)
+        where, grantees = run.plan.next_schema, run.plan.default_grantees
+        later += ddl_table.table_settings(member.table, where, grantees)
+        later += ddl_objects.sequences_of(member.table, run.plan.sequences, where, grantees)
     later.append(f"ANALYZE {member.table.name.within(run.plan.next_schema).sql}")
     return tasks, later
 

@@ -49,6 +49,8 @@ class RunRecord:
     started_at: str
     updated_at: str
     note: str
+    switched_at: str | None = None
+    ended_at: str | None = None
 
     @property
     def unfinished(self) -> bool:
@@ -56,7 +58,10 @@ class RunRecord:
         return self.status in UNFINISHED
 
 
-_COLUMNS = "id, migration, fingerprint, status, stage, restarts, started_at::text, updated_at::text, note"
+_COLUMNS = (
+    "id, migration, fingerprint, status, stage, restarts, started_at::text, updated_at::text, note, "
+    "switched_at::text, ended_at::text"
+)
 
 
 @cache

@@ -23,12 +23,16 @@ from ecluse.model.plan import Census, Hazard, Plan
 from ecluse.operations.compile import CensusQuery, compile_migration
 from ecluse.planning.assemble import assemble
 from ecluse.planning.hazards import missing_rights
+from ecluse.planning.promise import promise
+from ecluse.planning.soft_references import changed_keys, stays
 from ecluse.planning.structure import difference
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.connect import Database, open_session
 from ecluse.postgres.failures import translate
+from ecluse.postgres.references import likely_references
 
 _NOTHING = "nothing was changed"
+_SAMPLE = 2_000  # distinct values of a column: enough to see a reference
 
 
 def make_plan(database: Database, migration: Migration, *, show_values: bool = False) -> Plan:
@@ -44,12 +48,19 @@ def make_plan(database: Database, migration: Migration, *, show_values: bool = F
             _require_rights(catalog, plan)
             census = tuple(_census(conn, query, show_values) for query in _readable(plan, compiled.census_queries))
             hazards = [*plan.hazards, *_of_census(census), *_unfinished(conn, migration.name)]
+            hazards += _soft_references(conn, plan, catalog)
             plan = replace(plan, census=census, hazards=tuple(hazards))
             if not plan.refused:
-                plan = replace(plan, hazards=(*plan.hazards, *trial(conn, plan)))
+                plan = _tried(conn, plan, catalog)
         except psycopg.Error as error:
             raise translate(error, _NOTHING) from None
     return plan
+
+
+def _tried(conn: Connection, plan: Plan, catalog: Catalog) -> Plan:
+    found, reading = trial(conn, plan)
+    structure = promise(plan, catalog, reading.bare, reading.whole) if reading else None
+    return replace(plan, hazards=(*plan.hazards, *found), structure=structure)
 
 
 def _require_rights(catalog: Catalog, plan: Plan) -> None:
@@ -132,6 +143,29 @@ def _of_census(census: tuple[Census, ...]) -> Iterator[Hazard]:
                 f"{count.unusual:,} values of {where} are valid but written differently (upper case, braces, no "
                 "dashes); the old texts are kept for the way back",
             )
+
+
+def _soft_references(conn: Connection, plan: Plan, catalog: Catalog) -> Iterator[Hazard]:
+    """Columns whose values are keys that change, and that nothing changes with them: only people can judge that."""
+    keys = changed_keys(plan)
+    if not keys:
+        return
+    for one in likely_references(conn, catalog, sample=_SAMPLE, only=keys):
+        if not stays(plan, one.table, one.column):
+            continue
+        place = f"{one.table}.{one.column}" + (f" -> {one.path}" if one.path else "")
+        key = f"{one.key_table}.{one.key_column}"
+        path = f', path = "{one.path}"' if one.path else ""
+        yield Hazard(
+            "soft-reference",
+            "warn",
+            place,
+            f"{place} looks like a reference to {key} ({one.share:.0%} of {one.values_sampled:,} values are there) and "
+            f"stays as it is, while {key} changes",
+            f"where a convert_column converts {key}, add to it:\n"
+            f'references = [{{ table = "{one.table}", column = "{one.column}"{path} }}]\n'
+            f"else bring {one.table} into the migration, or let the application look for both",
+        )
 
 
 def _unfinished(conn: Connection, migration: str) -> Iterator[Hazard]:

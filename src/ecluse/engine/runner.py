@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from ecluse.engine import build, copy, drain, journal, prepare, quarantine, rollback, shape, switch
+from ecluse.engine import build, copy, drain, journal, prepare, quarantine, rollback, shape, structure, switch
 from ecluse.engine import finish as finishing
 from ecluse.engine.context import Connection, Options, Restart, Run, Stop
 from ecluse.engine.journal import RunRecord
@@ -94,7 +94,8 @@ class Engine:
                         state="the old shape is in place; the new one has been dropped",
                     ) from None
             switch.after_switch(run, conn)
-            found = switch.probes(run, conn)
+            structure.accept_scripts(run, conn)
+            found = (*structure.probes(run, conn, switched=True), *switch.probes(run, conn))
             journal.record_proof(conn, run.id, "probes", Verification(probes=found))
             switch.require(found, migration)
             return seconds

@@ -93,6 +93,12 @@ def _worker(holder: Blocker) -> str:
     return str(holder)
 
 
+def last_run(database: Database, migration: str) -> RunRecord | None:
+    """The latest run of this migration, however it stands."""
+    with open_session(database, role="status") as conn:
+        return next(iter(journal.runs(conn, migration)), None)
+
+
 def unfinished_plan(database: Database, migration: str) -> tuple[int, Plan] | None:
     """The number and the plan of this migration's unfinished run."""
     with open_session(database, role="status") as conn:

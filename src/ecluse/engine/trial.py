@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import psycopg
@@ -15,18 +16,28 @@ from pglast.parser import ParseError
 from ecluse.engine.build import index_tasks
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import MappingError
-from ecluse.model.catalog import View
+from ecluse.model.catalog import Catalog, Table, View
 from ecluse.model.flow import Flow, Member, Side, fill
 from ecluse.model.names import ident
 from ecluse.model.plan import Define, Hazard, Plan
 from ecluse.planning import ddl_objects, ddl_table, flow_sql, switch_sql
 from ecluse.planning.elsewhere import elsewhere, script_elsewhere
+from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.failures import translate
 
 
-def trial(conn: Connection, plan: Plan) -> list[Hazard]:
-    """Everything in the plan that the server will not take, as findings that refuse it."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the server printed of the new shape: `bare` when only its tables were made, `whole` when everything was."""
+
+    bare: Catalog
+    whole: Catalog
+
+
+def trial(conn: Connection, plan: Plan) -> tuple[list[Hazard], Reading | None]:
+    """Everything in the plan that the server will not take, as findings that refuse it; else what it made of it."""
     found: list[Hazard] = []
+    reading = None
     with conn.transaction(force_rollback=True):
         conn.execute(f"DROP SCHEMA IF EXISTS {ident(plan.next_schema)} CASCADE")
         conn.execute(f"CREATE SCHEMA {ident(plan.next_schema)}")
@@ -39,13 +50,23 @@ def trial(conn: Connection, plan: Plan) -> list[Hazard]:
             attempt("input", str(table.name), f"CREATE TABLE IF NOT EXISTS {table.name.sql} {table.definition}")
         _tables(plan, attempt)
         if not found:
+            bare = read_catalog(conn, [plan.next_schema], measure=False)
             for flow in plan.flows:
                 _mappings(plan, flow, attempt)
             for view in plan.views:
                 _view(plan, view, attempt)
             for define in plan.defines:
                 _define(plan, define, attempt)
-    return found
+        if not found:
+            reading = Reading(bare, read_catalog(conn, _read_after(plan), measure=False))
+    return found, reading
+
+
+def _read_after(plan: Plan) -> list[str]:
+    """The next schema, and where triggers were made on tables that are not built anew."""
+    ours = {member.table.name for member in switch_sql.visible(plan)}
+    things = (thing for define in plan.defines for thing in define.objects)
+    return [plan.next_schema, *{t.name.schema for t in things if t.kind == "trigger" and t.name not in ours}]
 
 
 class _Attempts:
@@ -91,6 +112,9 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
         for member in flow.new.members:
             name = str(member.table.name)
             attempt("table", name, ddl_table.create_table(member.table, plan.next_schema))
+    for added in plan.added:
+        alone = Table(added.table, added.columns)
+        attempt("column", str(added.table), ddl_table.create_table(alone, plan.next_schema))
     for flow in plan.flows:
         for member in flow.new.members:
             name = str(member.table.name)
@@ -99,7 +123,9 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
                 attempt("index or constraint", name, statement, "redefine it in the migration, or leave it out")
             if member.role == "aside":
                 continue
-            for statement in ddl_table.table_settings(member.table, plan.next_schema, plan.default_grantees):
+            settings = ddl_table.table_settings(member.table, plan.next_schema, plan.default_grantees)
+            settings += ddl_objects.sequences_of(member.table, plan.sequences, plan.next_schema, plan.default_grantees)
+            for statement in settings:
                 attempt("setting", name, statement)
             at = member.table.name.within(plan.next_schema)
             for statement in ddl_table.bound_objects(member.table, plan.next_schema):

@@ -1,11 +1,11 @@
-"""Verify: conservation, forward and inverse equality, foreign keys and indexes, at one snapshot while writes go on."""
+"""Verify: conservation, forward and inverse equality, at one snapshot while writes go on; structure, foreign keys."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-from ecluse.engine import drain
+from ecluse.engine import drain, structure
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import AnotherRun
 from ecluse.model.catalog import Constraint
@@ -41,8 +41,8 @@ def verify_run(run: Run, conn: Connection, status: str, stage: str, alone: Alone
             progress=lambda done, total: run.emit(Event("progress", "verify", done=done, total=total)),
         )
         accounts = _accounts(run, both, found, scopes)
-    probes = tuple(_indexes(run, conn)) if not switched else ()
-    return Verification(found, accounts, (*probes, *_keys(run, conn, switched, alone)))
+    stands = structure.probes(run, conn, switched=switched)
+    return Verification(found, accounts, (*stands, *_keys(run, conn, switched, alone)))
 
 
 def _scope(run: Run, both: Readers, flow: Flow, at: Places, switched: bool) -> Scope:
@@ -115,26 +115,7 @@ def _reasons(run: Run, both: Readers, flow: Flow, alias: str, scope: Scope) -> d
     return {reason: int(count) for reason, count in both.first.execute(query.encode())}
 
 
-# --- structure --------------------------------------------------------------------------------------
-
-
-def _indexes(run: Run, conn: Connection) -> list[Probe]:
-    """Every planned index and constraint is there, and valid."""
-    rows = conn.execute(
-        "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-        "WHERE c.relnamespace = to_regnamespace(%s) AND i.indisvalid UNION ALL "
-        "SELECT conname FROM pg_constraint WHERE connamespace = to_regnamespace(%s) AND convalidated",
-        (ident(run.plan.next_schema), ident(run.plan.next_schema)),
-    )
-    there = {row[0] for row in rows}
-    wanted = {
-        name
-        for flow in run.plan.flows
-        for m in flow.new.members
-        for name in [*(i.name for i in m.table.indexes), *(c.name for c in m.table.constraints if c.kind in "pucx")]
-    }
-    missing = sorted(wanted - there)
-    return [Probe("indexes and constraints", passed=not missing, details=", ".join(missing))]
+# --- foreign keys --------------------------------------------------------------------------------------
 
 
 def _keys(run: Run, conn: Connection, switched: bool, alone: Alone) -> list[Probe]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ecluse.model.catalog import Column, Constraint, Dependent, Function, Published, Table, View
+from ecluse.model.catalog import Column, Constraint, Dependent, Function, Published, Sequence, Table, View
 from ecluse.model.flow import Flow, InputTable
 from ecluse.model.names import Name
 
@@ -128,6 +128,21 @@ class ForeignKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Structure:
+    """What the catalogue must be of all that a plan concerns, as the server printed it when the plan was tried.
+
+    Names are the final ones; those of aside tables are in the next schema. An owner "" is whoever carries the plan out.
+    """
+
+    tables: tuple[Table, ...] = ()  # the new tables after the switch
+    built: tuple[Table, ...] = ()  # the same before it, without what only the switch makes
+    parts: tuple[Table, ...] = ()  # of tables outside the plan: only the columns, constraints and triggers named here
+    views: tuple[View, ...] = ()
+    functions: tuple[Function, ...] = ()
+    sequences: tuple[Sequence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that a run does, for one migration on one database as it stood."""
 
@@ -154,6 +169,8 @@ class Plan:
     everything_published: bool = False  # a publication FOR ALL TABLES takes the next tables in as well
     prebuilt: tuple[Name, ...] = ()  # materialised views that are built in the next schema and moved
     late_functions: tuple[int, ...] = ()  # oids of carried functions that read a carried view
+    sequences: tuple[Sequence, ...] = ()  # of identity columns that are carried: rights and comments go along
+    structure: Structure | None = None  # None where the plan is refused, so that it was not tried
     format: int = 1
 
     @property

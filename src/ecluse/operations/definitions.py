@@ -90,12 +90,27 @@ def _column_constraint(node: Any) -> dict[str, Any]:
         case "CONSTR_DEFAULT":
             return {"default": deparse(node.raw_expr)}
         case "CONSTR_IDENTITY":
-            return {"identity": node.generated_when, "not_null": True}
+            options = " ".join(map(_sequence_option, node.options or ()))
+            return {"identity": node.generated_when, "not_null": True, "identity_options": options}
         case "CONSTR_GENERATED":
             return {"generated": node.generated_kind, "default": deparse(node.raw_expr)}
         case other:
             what = other.removeprefix("CONSTR_").lower()
             raise InvalidSql(f"a {what} constraint belongs to 'constraints', where it gets a name")
+
+
+_OPTIONS = {"increment": "INCREMENT BY", "minvalue": "MINVALUE", "maxvalue": "MAXVALUE", "start": "START WITH"}
+
+
+def _sequence_option(node: Any) -> str:
+    """One of those in brackets after IDENTITY."""
+    if node.defname == "cycle":
+        return "CYCLE" if node.arg.boolval else "NO CYCLE"
+    word = {**_OPTIONS, "cache": "CACHE"}.get(node.defname)
+    if word is None:
+        known = ", ".join([*_OPTIONS.values(), "CACHE", "CYCLE"])
+        raise InvalidSql(f"an identity column may have {known}; its sequence keeps the name that it has")
+    return f"NO {word}" if node.arg is None else f"{word} {deparse(node.arg)}"
 
 
 _KINDS = {

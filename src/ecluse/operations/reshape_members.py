@@ -106,7 +106,7 @@ def _with_surroundings(
     _check_triggers(work, operation, spec, base, *path)
     return replace(
         anonymous(base),
-        columns=table.columns,
+        columns=tuple(_taken_over(column, base) for column in table.columns),
         constraints=table.constraints,
         indexes=table.indexes,
         comment=base.comment if spec.comment is None else spec.comment,
@@ -120,17 +120,17 @@ def _with_surroundings(
     )
 
 
+def _taken_over(column: Column, base: Table) -> Column:
+    """An identity column goes on with the sequence of the one that it replaces, by the options of either."""
+    was = base.column(column.name)
+    if not column.identity or was is None or not was.identity:
+        return column
+    return replace(column, sequence=was.sequence, identity_options=column.identity_options or was.identity_options)
+
+
 def _check_triggers(work: Work, operation: Operation, spec: TableSpec, base: Table, *path: str | int) -> None:
     for missing in sorted(set(spec.carry_triggers) - {trigger.name for trigger in base.triggers}):
         raise work.wrong(operation, f"table '{base.name}' has no trigger '{missing}'", *path, "carry_triggers")
-    for left in (trigger.name for trigger in base.triggers if trigger.name not in spec.carry_triggers):
-        work.hazard(
-            "trigger-left",
-            "warn",
-            base.name,
-            f"trigger '{left}' of '{base.name}' is not made on the new table",
-            f'carry_triggers = ["{left}"], or a define operation that makes another',
-        )
 
 
 def _published(work: Work, base: Table, names: set[str]) -> tuple[Published, ...]:

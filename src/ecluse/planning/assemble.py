@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from ecluse.model.catalog import Catalog, Table
+from ecluse.model.catalog import Catalog, Sequence, Table
 from ecluse.model.flow import Flow, InputTable
 from ecluse.model.names import Name
 from ecluse.model.plan import AddColumns, Archive, Change, Define, Drop, Hazard, Plan, SqlChange
@@ -12,7 +12,7 @@ from ecluse.planning import dependents
 from ecluse.planning.dependents import Inventory
 from ecluse.planning.fingerprint import fingerprint
 from ecluse.planning.foreign_keys import foreign_keys, outside_keys
-from ecluse.planning.hazards import activity_hazards, client_hazards, flow_hazards, table_hazards
+from ecluse.planning.hazards import activity_hazards, client_hazards, flow_hazards, table_hazards, trigger_hazards
 
 
 def assemble(
@@ -52,13 +52,23 @@ def assemble(
         foreign_keys=keys,
         outside_keys=outside,
         unpublished=tuple((t.name, p) for t in old.values() for p in t.published),
-        hazards=tuple(_hazards(inventory, flows, added)),
+        hazards=tuple(_hazards(inventory, flows, added, defines)),
         dependents=tuple(d for d in catalog.dependents if d.table in old),
         default_grantees=catalog.default_grantees,
         everything_published=any(p.all_tables for p in catalog.publications),
         prebuilt=dependents.prebuilt(inventory),
         late_functions=tuple(inventory.late_functions),
+        sequences=tuple(_identities(catalog, new)),
     )
+
+
+def _identities(catalog: Catalog, new: Mapping[Name, Table]) -> Iterator[Sequence]:
+    """The sequences of identity columns that a new table takes over from the one that it replaces."""
+    for table in new.values():
+        for column in table.columns:
+            found = catalog.sequence_details.get(column.sequence) if column.identity and column.sequence else None
+            if found:
+                yield found
 
 
 def _inventory(
@@ -77,11 +87,14 @@ def _inventory(
     return inventory
 
 
-def _hazards(inventory: Inventory, flows: tuple[Flow, ...], added: tuple[AddColumns, ...]) -> Iterator[Hazard]:
+def _hazards(
+    inventory: Inventory, flows: tuple[Flow, ...], added: tuple[AddColumns, ...], defines: tuple[Define, ...]
+) -> Iterator[Hazard]:
     catalog = inventory.catalog
     altered = [catalog.tables[a.table] for a in added if a.table in catalog.tables]
     yield from inventory.hazards
     yield from table_hazards(catalog, [*inventory.old.values(), *altered])
+    yield from trigger_hazards(inventory.old, inventory.new, defines)
     yield from flow_hazards(flows)
     yield from client_hazards(flows)
     yield from activity_hazards(catalog)

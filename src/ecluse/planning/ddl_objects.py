@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from ecluse.model.catalog import Function, Grant, Index, Published, Trigger, View
+from ecluse.model.catalog import Function, Grant, Index, Published, Table, Trigger, View
 from ecluse.model.catalog import Sequence as SequenceValue
 from ecluse.model.names import Name, ident
 from ecluse.planning.ddl_text import comment, names, options, retarget, states
@@ -25,6 +25,14 @@ def sequence_extras(sequence: SequenceValue, schema: str, default_grantees: Sequ
         *_exact_grants(target, sequence.grants, sequence.owner, default_grantees),
         *comment(target, sequence.comment),
     ]
+
+
+def sequences_of(
+    table: Table, sequences: Iterable[SequenceValue], schema: str, default_grantees: Sequence[str] = ()
+) -> list[str]:
+    """Rights and comments of a new table's identity sequences, from the recorded ones."""
+    mine = {column.sequence for column in table.columns if column.identity}
+    return [text for each in sequences if each.name in mine for text in sequence_extras(each, schema, default_grantees)]
 
 
 def _exact_grants(target: str, grants: Sequence[Grant], owner: str, default_grantees: Sequence[str]) -> list[str]:

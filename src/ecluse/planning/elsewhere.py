@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pglast
 from pglast import ast
+from pglast.enums import ObjectType
 from pglast.stream import RawStream
 from pglast.visitors import Visitor
 
@@ -14,6 +15,17 @@ from ecluse.model.catalog import View
 from ecluse.model.names import Name
 from ecluse.model.plan import Plan
 from ecluse.planning.switch_sql import visible
+
+# What is named by its table and a word more.
+_OF_TABLES = frozenset(
+    {
+        ObjectType.OBJECT_COLUMN,
+        ObjectType.OBJECT_TRIGGER,
+        ObjectType.OBJECT_POLICY,
+        ObjectType.OBJECT_RULE,
+        ObjectType.OBJECT_TABCONSTRAINT,
+    }
+)
 
 
 class _Elsewhere(Visitor):
@@ -43,6 +55,12 @@ class _Elsewhere(Visitor):
     def visit_TypeName(self, _: object, node: ast.TypeName) -> None:
         node.names = self._moved(node.names)
 
+    def visit_CommentStmt(self, _: object, node: ast.CommentStmt) -> None:
+        if not isinstance(node.object, tuple):
+            return  # a function, or a type: it has its own node
+        tail = node.object[-1:] if node.objtype in _OF_TABLES else ()
+        node.object = (*self._moved(node.object[: len(node.object) - len(tail)]), *tail)
+
     def _moved(self, parts: Sequence[ast.String] | None) -> tuple[ast.String, ...]:
         words = [str(part.sval) for part in parts or ()]
         if not words:
@@ -65,6 +83,24 @@ def script_elsewhere(text: str, names: set[Name], schema: str) -> list[str]:
     parsed = pglast.parse_sql(text)
     _Elsewhere(names, schema)(parsed)
     return [str(RawStream()(statement)) for statement in parsed]
+
+
+# Statements of which `script_elsewhere` sees all that they touch.
+_FOLLOWED = (
+    ast.CreateFunctionStmt,
+    ast.ViewStmt,
+    ast.CreateTableAsStmt,
+    ast.CreateTrigStmt,
+    ast.IndexStmt,
+    ast.GrantStmt,
+    ast.CommentStmt,
+    ast.CreatePolicyStmt,
+)
+
+
+def followed(text: str) -> bool:
+    """Whether what a script makes in the next schema is all that it makes in the end. Not so for DO, or dynamic SQL."""
+    return all(isinstance(statement.stmt, _FOLLOWED) for statement in pglast.parse_sql(text))
 
 
 def prebuilt(plan: Plan, view: View) -> View:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ecluse.model.catalog import Constraint
 from ecluse.model.names import Name
 from ecluse.model.plan import ForeignKey
@@ -14,13 +16,21 @@ def foreign_keys(inv: Inventory) -> tuple[ForeignKey, ...]:
     for table in inv.new.values():
         was = {c.name: c for c in inv.old[table.name].foreign_keys} if table.name in inv.old else {}
         for key in table.foreign_keys:
-            keys.append(ForeignKey(table.name, key, was.get(key.name)))
+            keys.append(ForeignKey(table.name, _complete(inv, key), was.get(key.name)))
             seen.add((table.name, key.name))
     for table in inv.old.values():
         for key in table.foreign_keys:
             if (table.name, key.name) not in seen:
                 keys.append(ForeignKey(table.name, None, key))
     return tuple(keys)
+
+
+def _complete(inv: Inventory, key: Constraint) -> Constraint:
+    """A key that a migration declares may leave out the columns that it refers to: they are the primary key's."""
+    if key.referenced_columns or key.references is None:
+        return key
+    parent = inv.new.get(key.references) or inv.catalog.tables.get(key.references)
+    return replace(key, referenced_columns=parent.primary_key) if parent else key
 
 
 def outside_keys(inv: Inventory) -> tuple[ForeignKey, ...]:

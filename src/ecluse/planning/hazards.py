@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ecluse.model.catalog import Catalog, Table
 from ecluse.model.flow import Flow, Member
-from ecluse.model.names import ident
-from ecluse.model.plan import Hazard
+from ecluse.model.names import Name, ident
+from ecluse.model.plan import Define, Hazard
 
 
 def table_hazards(catalog: Catalog, tables: Iterable[Table]) -> Iterator[Hazard]:
@@ -112,8 +112,7 @@ def _handled(table: Table) -> Iterator[Hazard]:
         if trigger.before and trigger.row:
             yield note(
                 "user-trigger",
-                f"trigger {trigger.name} on {name} may rewrite columns: it does not run on "
-                "copied rows, and is made on the new table in the switch",
+                f"trigger {trigger.name} on {name} may rewrite columns: it does not run on copied rows",
             )
     for published in table.published:
         extra = " with its column list or filter" if published.columns or published.where else ""
@@ -122,6 +121,30 @@ def _handled(table: Table) -> Iterator[Hazard]:
             f"{name} leaves publication {published.publication} and the new table joins{extra}: "
             "subscribers see the new shape from then on",
         )
+
+
+def trigger_hazards(
+    old: Mapping[Name, Table], new: Mapping[Name, Table], defines: Iterable[Define]
+) -> Iterator[Hazard]:
+    """Triggers that a table which is replaced by one of its name does not hand on."""
+    made = {thing.signature: define.title for define in defines for thing in define.objects if thing.kind == "trigger"}
+    for name in old.keys() & new.keys():
+        carried = {trigger.name for trigger in new[name].triggers}
+        for trigger in old[name].triggers:
+            if trigger.name in carried or trigger.name.startswith("zz_ecluse_capture"):
+                continue
+            by = made.get(f"{ident(trigger.name)} ON {name.sql}")
+            if by is not None:
+                told = f"trigger {trigger.name} of {name} is made anew by '{by}'"
+                yield Hazard("trigger-redefined", "note", str(name), told)
+                continue
+            yield Hazard(
+                "trigger-left",
+                "warn",
+                str(name),
+                f"trigger {trigger.name} of {name} is not made on the new table",
+                f'carry_triggers = ["{trigger.name}"], or a define operation that makes another',
+            )
 
 
 def flow_hazards(flows: Iterable[Flow]) -> Iterator[Hazard]:

@@ -7,7 +7,8 @@ as well. What is found is a hint for a person; nothing is converted because of i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,10 +63,17 @@ class _Key:
 
 
 def likely_references(
-    conn: psycopg.Connection[Any], catalog: Catalog, *, sample: int = 10_000
+    conn: psycopg.Connection[Any],
+    catalog: Catalog,
+    *,
+    sample: int = 10_000,
+    only: Container[tuple[Name, str]] | None = None,
 ) -> tuple[LikelyReference, ...]:
-    """Look at every column of every table: at most `sample` distinct values of each, and no lock that anyone minds."""
-    keys = list(_keys(catalog))
+    """Look at every column of every table: at most `sample` distinct values of each, and no lock that anyone minds.
+
+    `only` are the keys to look for, all of them where it is not given. Tables that may not be read are left out.
+    """
+    keys = [key for key in _keys(catalog) if only is None or (key.table.name, key.column.name) in only]
     found: list[LikelyReference] = []
     for table in catalog.tables.values():
         if table.kind == "f" or table.extension:
@@ -73,7 +81,8 @@ def likely_references(
         declared = {name for key in table.foreign_keys for name in key.columns}
         for column in table.columns:
             if column.name not in declared:
-                found += _of_column(conn, table, column, keys, sample)
+                with suppress(psycopg.errors.InsufficientPrivilege):
+                    found += _of_column(conn, table, column, keys, sample)
     return tuple(sorted(found, key=lambda one: (one.table, one.column, one.path, -one.share, one.key_table)))
 
 

@@ -30,11 +30,18 @@ if TYPE_CHECKING:
 def apply(invocation: Invocation, /, migration: str, switch: bool, plan_file: Path | None, **options: Any) -> None:
     """Build the new shape of a MIGRATION beside the old, prove it, and stop at the gate before the switch.
 
-    A run that stopped half way goes on where it stopped, with the plan it began with.
+    A run that stopped half way goes on where it stopped, with the plan it began with; after the switch nothing is left
+    to do.
     """
+    from ecluse.cli.standing import standing
+
     project = Project.of(invocation)
     wanted = project.migration(migration)
     database = project.database(wanted.database)
+    stands = standing(database, wanted.name)
+    if stands and (stands["status"] == "finished" or not plan_file):
+        invocation.conclude(stands, runs.standing)
+        return
     plan = _plan(invocation, database, wanted, plan_file)
     running.confirm_protected(invocation, database, "change")
     again = f"ecluse apply {migration}" + (" --switch" if switch else "")

@@ -11,7 +11,7 @@ from ecluse.cli import arguments
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
-from ecluse.cli.render import planned
+from ecluse.cli.render import planned, runs
 
 if TYPE_CHECKING:
     from ecluse.model.migration import Migration
@@ -25,14 +25,21 @@ if TYPE_CHECKING:
 @arguments.show_values
 @current
 def plan(invocation: Invocation, /, migration: str, save: Path | None, show_values: bool) -> int:
-    """Plan a MIGRATION on its database as it stands. Nothing is changed; exit 3 where the plan is refused."""
+    """Plan a MIGRATION on its database as it stands. Nothing is changed; exit 3 where the plan is refused.
+
+    Of a migration that is switched or finished it says so: there is nothing to plan.
+    """
     from ecluse.cli.plan_file import write_plan
+    from ecluse.cli.standing import standing
     from ecluse.engine.explain import steps
     from ecluse.engine.planner import make_plan
 
     project = Project.of(invocation)
     wanted = project.migration(migration)
     database = project.database(wanted.database)
+    if stands := standing(database, wanted.name):
+        invocation.show(stands, runs.standing)
+        return 0
     made = make_plan(database, wanted, show_values=show_values)
     if save:
         write_plan(made, save)

@@ -28,6 +28,14 @@ def applied(value: dict[str, Any]) -> Iterator[str]:
     yield f"{human.heading(value['migration'])} on {value['database']}: {state(value)}.{under}"
 
 
+def standing(value: dict[str, Any]) -> Iterator[str]:
+    """A migration with nothing left to plan or to apply, and what may be done with it."""
+    since = f"{value['status']} on {_moment(value['since'] or '')}"
+    yield f"{human.heading(value['migration'])} on {value['database']}: nothing to do: {since}; {state(value)}."
+    if value["next"]:
+        yield f"next: {'  |  '.join(value['next'])}"
+
+
 def rolled_back(value: dict[str, Any]) -> Iterator[str]:
     """After a rollback."""
     yield from applied(value)

@@ -1,0 +1,63 @@
+"""The proof of structure: the catalogue is what the plan promises, before the switch and after it."""
+
+from __future__ import annotations
+
+from ecluse.engine import journal
+from ecluse.engine.context import Connection, Run
+from ecluse.model.plan import Structure
+from ecluse.model.report import Event, Probe
+from ecluse.planning.elsewhere import followed
+from ecluse.planning.promise import concerned, deviations
+from ecluse.planning.structure import Deviation
+from ecluse.postgres.catalog import read_catalog
+
+_STEP = "structure"
+_ABSENT = "absent"
+
+
+def probes(run: Run, conn: Connection, *, switched: bool) -> tuple[Probe, ...]:
+    """One that holds, or one for each deviation. Reads the catalogue; locks nothing that anyone minds."""
+    promised = run.plan.structure
+    if promised is None:
+        why = "the plan is of an earlier version, which promised nothing"
+        return (Probe("structure", passed=False, ran=False, details=why),)
+    accepted = journal.steps_done(conn, run.id).get(_STEP, {}).get("accepted", [])
+    found = [d for d in _deviations(run, conn, promised, switched=switched) if str(d) not in accepted]
+    if not found:
+        return (Probe("structure", passed=True, details="as planned"),)
+    return tuple(Probe(_subject(each), passed=False, details=_words(each)) for each in found)
+
+
+def accept_scripts(run: Run, conn: Connection) -> None:
+    """Take what the migration's own scripts made in the switch, or after it, for planned, and tell it.
+
+    What such a script does cannot be tried without doing it. To be called once all of them have run; where there are
+    none, nothing is accepted.
+    """
+    scripts = any(s.phase in ("switch", "after") for s in run.plan.scripts)
+    free = scripts or not all(followed(define.up) for define in run.plan.defines)
+    if not free or run.plan.structure is None or _STEP in journal.steps_done(conn, run.id):
+        return
+    found = [str(each) for each in _deviations(run, conn, run.plan.structure, switched=True)]
+    with conn.transaction():
+        journal.record_step(conn, run.id, _STEP, accepted=found)
+    for each in found:
+        run.emit(Event("note", "switch", f"taken as made by the migration's scripts: {each}"))
+    run.journaled(_STEP)
+
+
+def _deviations(run: Run, conn: Connection, promised: Structure, *, switched: bool) -> tuple[Deviation, ...]:
+    now = read_catalog(conn, concerned(run.plan), measure=False)
+    return deviations(run.plan, promised, now, switched=switched)
+
+
+def _subject(found: Deviation) -> str:
+    return f"structure: {found.kind} {found.object}" + (f", {found.what}" if found.what else "")
+
+
+def _words(found: Deviation) -> str:
+    if found.after == _ABSENT:
+        return "is missing"
+    if found.before == _ABSENT:
+        return "is not in the plan"
+    return f"should be {found.before}, is {found.after}"

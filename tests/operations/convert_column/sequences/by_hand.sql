@@ -1,0 +1,1 @@
+ALTER TABLE parcels ALTER id TYPE uuid USING id::uuid;
