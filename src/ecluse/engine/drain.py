@@ -136,8 +136,9 @@ def rebuild(
         for statement in statements:
             run.prepared.execute(conn, statement, few=few)
 
-    execute([flow_sql.clear_units(target, at)])
+    # Before anything is cleared: what a blocked unit was in the old shape stays as it is, with all that refers to it.
     blocked = _take_blocked(run, conn, flow, at, few=few) if direction.home else []
+    execute([flow_sql.clear_units(target, at)])
     execute(flow_sql.rebuild_units(target, source, at))
     if not direction.home:
         execute(_quarantine(run, flow, at))
@@ -179,7 +180,9 @@ def _take_blocked(run: Run, conn: Connection, flow: Flow, at: Places, *, few: bo
         return []
     units = held_sql.blocked_units(run.id, flow, at)
     blocked = f"DELETE FROM {flow_sql.UNITS} u WHERE u.unit IN ({units}) RETURNING u.unit"
-    return [str(unit) for (unit,) in run.prepared.execute(conn, blocked, few=few)]
+    found = [str(unit) for (unit,) in run.prepared.execute(conn, blocked, few=few)]
+    run.blocked += len(found)
+    return found
 
 
 def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: int | None) -> bool:

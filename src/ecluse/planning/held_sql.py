@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Flow, Member, fill
 from ecluse.model.names import ident, literal
-from ecluse.planning.flow_sql import JOURNAL, UNITS, Places, column_list, mapped, reason, rejected, rows_of_units
+from ecluse.planning.flow_sql import (
+    JOURNAL,
+    UNITS,
+    Places,
+    accepted,
+    column_list,
+    mapped,
+    reason,
+    rejected,
+    rows_of_units,
+)
+from ecluse.planning.unique_sql import exclusions
 
 # --- quarantine -------------------------------------------------------------------------------------
 
@@ -123,26 +135,45 @@ def park_orphans(run: int, flow: Flow, member: Member, at: Places) -> str:
 
 
 def blocked_units(run: int, flow: Flow, at: Places) -> str:
-    """Take those of the units in hand whose old rows would have the key of a row in quarantine, which is not theirs.
+    """Take those of the units in hand whose old rows cannot be beside a row in quarantine, which is not theirs.
 
-    The application does not see rows in quarantine, so it may give their keys to others. The whole unit is blocked:
-    its rows must not come to hang on a row of somebody else.
+    The application does not see rows in quarantine, so it may give their keys, and whatever else is unique in them, to
+    others. The whole unit is blocked: its rows must not come to hang on a row of somebody else.
     """
     news = rows_of_units(flow.new, at)
     anchors = f"({mapped(flow.old.anchor, flow.new, at, news)})"
     unit = fill(flow.old.unit, at.sql)
-    looks = [f"SELECT {unit} FROM {anchors} m WHERE {_taken(run, flow, flow.old.anchor)}"]
+    looks = [f"SELECT {unit} FROM {anchors} m WHERE {_taken(run, flow, flow.old.anchor, at)}"]
     for member in flow.old.satellites:
         rows = f"({mapped(member, flow.new, at, news)})"
         looks.append(
             f"SELECT (SELECT {unit} FROM (SELECT a.*) m) FROM {rows} m JOIN {anchors} a ON {member.join} "
-            f"WHERE {_taken(run, flow, member)}"
+            f"WHERE {_taken(run, flow, member, at)}"
         )
     return " UNION ".join(looks)
 
 
-def _taken(run: int, flow: Flow, member: Member) -> str:
-    return (
-        f"EXISTS (SELECT FROM {JOURNAL}.quarantine q WHERE q.run = {run} AND q.flow = {literal(flow.name)} "
-        f"AND q.alias = {literal(member.alias)} AND q.state <> 'carried' AND q.key = {key_text(member)})"
+def _taken(run: int, flow: Flow, member: Member, at: Places) -> str:
+    held = (
+        f"SELECT FROM {JOURNAL}.quarantine q WHERE q.run = {run} AND q.flow = {literal(flow.name)} "
+        f"AND q.alias = {literal(member.alias)} AND q.state <> 'carried' AND q.key ="
     )
+    ways = [f"EXISTS ({held} {key_text(member)})"]
+    for condition in exclusions(member):
+        same = f"{condition} AND EXISTS ({held} {key_text(member, 'h')})"
+        ways.append(f"EXISTS (SELECT FROM {at.sql(member.alias)} h WHERE {same})")
+    return f"({' OR '.join(ways)})"
+
+
+def orphaned_units(flow: Flow, member: Member, key: Constraint, parent: Member, at: Places) -> str:
+    """The units of old rows that refer, by `key`, to a row of another flow that did not come home."""
+    unit = fill(flow.old.unit, at.sql)
+    pairs = list(zip(key.columns, key.referenced_columns, strict=True))
+    full = " AND ".join(f"m.{ident(ours)} IS NOT NULL" for ours, _ in pairs)
+    same = " AND ".join(f"p.{ident(theirs)} = m.{ident(ours)}" for ours, theirs in pairs)
+    orphan = f"{full} AND NOT EXISTS (SELECT FROM {at.sql(parent.alias)} p WHERE {same}){accepted(member, at)}"
+    rows = f"(SELECT m.* FROM {at.sql(member.alias)} m WHERE {orphan})"
+    if member is flow.old.anchor:
+        return f"SELECT {unit} FROM {rows} m"
+    anchors = at.sql(flow.old.anchor.alias)
+    return f"SELECT (SELECT {unit} FROM (SELECT a.*) m) FROM {rows} m JOIN {anchors} a ON {member.join}"
