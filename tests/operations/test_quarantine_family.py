@@ -80,3 +80,64 @@ def test_a_new_row_under_the_key_of_one_in_quarantine(database: Database, tmp_pa
     with open_session(database, role="look") as conn:
         parked = [held.row["body"] for held in quarantine.listing(conn) if held.place == "parked"]
     assert sorted(str(body) for body in parked) == ["new", "of the new", "of the other", "other"]
+
+
+_PEOPLE = """
+CREATE TABLE p (id text PRIMARY KEY, mail text COLLATE "C" UNIQUE, nick text, gone boolean NOT NULL DEFAULT false);
+CREATE UNIQUE INDEX p_nick ON p (lower(nick)) WHERE NOT gone;
+CREATE TABLE c (id integer PRIMARY KEY, p_id text REFERENCES p (id) ON UPDATE CASCADE, body text);
+CREATE TABLE l (id integer PRIMARY KEY, c_id integer NOT NULL REFERENCES c (id), body text);
+INSERT INTO p SELECT md5(n::text)::uuid::text, n || '@x', 'nick ' || n FROM generate_series(1, 5) n;
+INSERT INTO p VALUES ('held', 'held@x', 'Held', false), ('gone', 'gone@x', 'Gone', true);
+INSERT INTO c SELECT n, md5(n::text)::uuid::text, 'c' || n FROM generate_series(1, 5) n;
+INSERT INTO c VALUES (6, 'held', 'c6');
+INSERT INTO l SELECT id, id, 'l' || id FROM c;
+"""
+
+
+def _people(database: Database, tmp_path: Path) -> Stage:
+    load(database, _PEOPLE)
+    file = tmp_path / "t.toml"
+    file.write_text(
+        'name = "t"\n[[operation]]\nkind = "convert_column"\ntable = "p"\ncolumn = "id"\ninvalid = "quarantine"\n'
+    )
+    stage = Stage(database, file)
+    assert stage.apply() == "ready"
+    stage.switch()
+    return stage
+
+
+def _parked(database: Database) -> list[tuple[str, str | None]]:
+    with open_session(database, role="look") as conn:
+        listed = [held for held in quarantine.listing(conn) if held.place == "parked"]
+    return sorted((held.source, held.row.get("mail") or held.row.get("body")) for held in listed)
+
+
+def test_what_is_unique_in_a_row_in_quarantine_is_taken_by_new_rows(database: Database, tmp_path: Path) -> None:
+    """A row that cannot be beside one in quarantine is parked, with what refers to it; all others go home."""
+    stage = _people(database, tmp_path)
+    load(
+        database,
+        "INSERT INTO p VALUES (md5('a')::uuid, 'held@x', 'a'), (md5('b')::uuid, 'b@x', 'HELD'),"
+        "  (md5('c')::uuid, 'c@x', 'gone'), (md5('d')::uuid, NULL, NULL);"
+        "INSERT INTO c VALUES (10, md5('a')::uuid, 'of a'), (11, md5('c')::uuid, 'of c');"
+        "INSERT INTO l VALUES (10, 10, 'of a'), (11, 11, 'of c')",
+    )
+    load(database, "UPDATE c SET p_id = md5('b')::uuid WHERE id = 1")
+    load(database, "UPDATE p SET nick = 'held ' WHERE mail = '2@x'; UPDATE p SET mail = 'gone@x' WHERE mail = '3@x'")
+    stage.rollback()
+    with open_session(database, role="look") as conn:
+        people = conn.execute("SELECT mail, nick FROM public.p WHERE mail <> '1@x' ORDER BY mail").fetchall()
+        chats = [row[0] for row in conn.execute("SELECT body FROM public.c ORDER BY id")]
+        lines = [row[0] for row in conn.execute("SELECT body FROM public.l ORDER BY id")]
+    # The third person stays what he was: what refers to him is at home as before.
+    assert people == [
+        ("2@x", "held "), ("3@x", "nick 3"), ("4@x", "nick 4"), ("5@x", "nick 5"), ("c@x", "gone"),
+        ("gone@x", "Gone"), ("held@x", "Held"),
+    ]  # fmt: skip
+    assert chats == ["c2", "c3", "c4", "c5", "c6", "of c"]
+    assert lines == ["l2", "l3", "l4", "l5", "l6", "of c"]
+    assert _parked(database) == [
+        ("public.c", "c1"), ("public.c", "of a"), ("public.l", "l1"), ("public.l", "of a"),
+        ("public.p", "b@x"), ("public.p", "gone@x"), ("public.p", "held@x"),
+    ]  # fmt: skip

@@ -136,8 +136,24 @@ def test_a_merge_says_what_it_cannot(database: Database) -> None:
         assert [h.id for h in compiled(session, MERGE).hazards] == ["merged-is-referenced"]
         both = MERGE + '[[operation]]\nkind = "add_columns"\ntable = "sessions"\ncolumns = { y = "text" }\n'
         migration = parse_migration(f'name = "t"\n{both}', "t.toml", no_files)
-        with pytest.raises(MigrationFileError, match="line 5: another operation changes"):
+        with pytest.raises(MigrationFileError, match="line 5: another operation changes") as caught:
             compile_migration(migration, read_catalog(session))
+        assert "two migrations, and finish the first" in caught.value.hint
+
+
+def test_a_merge_of_a_table_that_a_conversion_reaches_says_the_way_out(database: Database) -> None:
+    with open_session(database) as session:
+        session.execute(
+            "CREATE TABLE public.people (id text PRIMARY KEY);"
+            + SESSIONS
+            + "ALTER TABLE public.sessions ADD CONSTRAINT "
+            "f FOREIGN KEY (session) REFERENCES public.people (id) NOT VALID"
+        )
+        convert = '[[operation]]\nkind = "convert_column"\ntable = "people"\ncolumn = "id"\n'
+        for both in (MERGE + convert, convert + MERGE):
+            found = [h for h in compiled(session, both).hazards if h.level == "refuse"]
+            assert {(h.id, h.object) for h in found} == {("changed-twice", "public.sessions")}
+            assert "two migrations, and finish the first" in found[0].hint
 
 
 def test_what_was_merged_is_kept_in_a_column_of_the_new_table(any_server_database: Database) -> None:

@@ -12,7 +12,7 @@ from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import Name, ident
 from ecluse.model.report import Event
-from ecluse.planning import ddl_objects, ddl_table, flow_sql
+from ecluse.planning import ddl_objects, ddl_table, flow_sql, held_sql
 from ecluse.planning.elsewhere import prebuilt
 
 _BUILD_MEMORY = "SET maintenance_work_mem = '128MB'"
@@ -57,7 +57,7 @@ def repair(run: Run, conn: Connection) -> None:
                 # Of tables that were never analysed and have no index, the planner would sort every row.
                 conn.execute("SET LOCAL enable_mergejoin = off")
                 conn.execute(flow_sql.clear_units(flow.new, at, sloppy=True))
-                conn.execute(flow_sql.clear_quarantine(run.id, flow))
+                conn.execute(held_sql.clear_quarantine(run.id, flow))
         journal.advance(conn, run.id, stage="index")
     run.journaled("repaired")
 

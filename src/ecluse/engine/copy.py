@@ -14,7 +14,7 @@ from ecluse.engine import journal, prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.model.flow import Flow
 from ecluse.model.report import Event
-from ecluse.planning import flow_sql
+from ecluse.planning import flow_sql, held_sql
 from ecluse.postgres.locks import replica_lag, waiters_behind
 
 _FIRST_PAGES = 256
@@ -182,11 +182,11 @@ def chunk_statements(run: Run, flow: Flow, lo: int, hi: int) -> tuple[str, ...]:
     at = run.building
     rows = flow_sql.rows_range(flow.old.anchor, at, lo, hi)
     statements = [flow_sql.insert(m, at, flow_sql.mapped(m, flow.old, at, rows)) for m in flow.new.members]
-    if flow_sql.quarantines(flow):
+    if held_sql.quarantines(flow):
         everything = f"(SELECT m.* FROM {at.sql(flow.old.anchor.alias)} m WHERE {flow_sql.page_range(lo, hi)})"
         if flow.old.anchor.rejects:
-            statements.append(flow_sql.quarantine_anchor(run.id, flow, at, everything))
-        statements += [flow_sql.quarantine_satellite(run.id, flow, m, at, everything) for m in flow.old.satellites]
+            statements.append(held_sql.quarantine_anchor(run.id, flow, at, everything))
+        statements += [held_sql.quarantine_satellite(run.id, flow, m, at, everything) for m in flow.old.satellites]
     return tuple(statements)
 
 

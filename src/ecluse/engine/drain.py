@@ -136,8 +136,9 @@ def rebuild(
         for statement in statements:
             run.prepared.execute(conn, statement, few=few)
 
-    execute([flow_sql.clear_units(target, at)])
+    # Before anything is cleared: what a blocked unit was in the old shape stays as it is, with all that refers to it.
     blocked = _take_blocked(run, conn, flow, at, few=few) if direction.home else []
+    execute([flow_sql.clear_units(target, at)])
     execute(flow_sql.rebuild_units(target, source, at))
     if not direction.home:
         execute(_quarantine(run, flow, at))
@@ -165,7 +166,7 @@ def park_left(run: Run, conn: Connection) -> None:
             conn.execute(statement)
         for member in flow.new.satellites:
             if member.role != "aside":
-                conn.execute(flow_sql.park_orphans(run.id, flow, member, at))
+                conn.execute(held_sql.park_orphans(run.id, flow, member, at))
     conn.execute("DELETE FROM ecluse.to_park WHERE run = %s", (run.id,))
 
 
@@ -179,7 +180,9 @@ def _take_blocked(run: Run, conn: Connection, flow: Flow, at: Places, *, few: bo
         return []
     units = held_sql.blocked_units(run.id, flow, at)
     blocked = f"DELETE FROM {flow_sql.UNITS} u WHERE u.unit IN ({units}) RETURNING u.unit"
-    return [str(unit) for (unit,) in run.prepared.execute(conn, blocked, few=few)]
+    found = [str(unit) for (unit,) in run.prepared.execute(conn, blocked, few=few)]
+    run.blocked += len(found)
+    return found
 
 
 def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: int | None) -> bool:
@@ -229,17 +232,17 @@ def _truncated(conn: Connection, run: Run, flow: Flow) -> bool:
 
 def _park(run: Run, flow: Flow, at: Places) -> list[str]:
     visible = [m for m in flow.new.members if m.role != "aside"]
-    return [flow_sql.unpark(run.id, flow), *(flow_sql.park_unheld(run.id, flow, m, at) for m in visible)]
+    return [held_sql.unpark(run.id, flow), *(held_sql.park_unheld(run.id, flow, m, at) for m in visible)]
 
 
 def _quarantine(run: Run, flow: Flow, at: Places) -> list[str]:
     rows = flow_sql.rows_of_units(flow.old, at, with_rejected=True)
     statements = []
-    if flow_sql.quarantines(flow):
-        statements.append(flow_sql.clear_quarantine(run.id, flow))
+    if held_sql.quarantines(flow):
+        statements.append(held_sql.clear_quarantine(run.id, flow))
         if flow.old.anchor.rejects:
-            statements.append(flow_sql.quarantine_anchor(run.id, flow, at, rows))
-        statements += [flow_sql.quarantine_satellite(run.id, flow, m, at, rows) for m in flow.old.satellites]
+            statements.append(held_sql.quarantine_anchor(run.id, flow, at, rows))
+        statements += [held_sql.quarantine_satellite(run.id, flow, m, at, rows) for m in flow.old.satellites]
     return [*statements, *orphans(run, flow, at)]
 
 
@@ -249,7 +252,7 @@ def orphans(run: Run, flow: Flow, at: Places) -> list[str]:
         statement
         for member in flow.old.satellites
         if flow_sql.may_orphan(flow, member)
-        for statement in flow_sql.quarantine_orphans(run.id, flow, member, at)
+        for statement in held_sql.quarantine_orphans(run.id, flow, member, at)
     ]
 
 

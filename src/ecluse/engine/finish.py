@@ -75,6 +75,12 @@ def drop_statements(run: Run) -> tuple[str, ...]:
         if not flow.new.find:
             home = flow.new.anchor.table.name.schema
             statements.append(f"DROP INDEX IF EXISTS {Name(home, prepare.unit_index_name(flow, 'new')).sql}")
+    # A policy may read any of the others, and so hold it.
+    statements += [
+        f"DROP POLICY IF EXISTS {ident(policy.name)} ON {table.name.within(plan.kept_schema).sql}"
+        for table in switch_sql.old_tables(plan)
+        for policy in table.policies
+    ]
     statements += [drop_name(m.kind, m.signature, m.name, plan.kept_schema) for m in plan.moved]
     for flow in plan.flows:
         asides = (m.table.name for m in flow.new.members if m.role == "aside")

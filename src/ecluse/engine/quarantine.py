@@ -13,7 +13,7 @@ from ecluse.engine import drain
 from ecluse.engine.context import Connection, Run
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import ident, literal
-from ecluse.planning import flow_sql
+from ecluse.planning import flow_sql, held_sql
 from ecluse.postgres.failures import translate
 
 
@@ -168,7 +168,7 @@ def _held_and_accepted(run: Run, flow: Flow, member: Member, at: flow_sql.Places
     rows = flow_sql.rows_of_units(flow.old, at)
     return (
         f"(SELECT m.* FROM {rows} m JOIN ecluse.quarantine q ON q.run = {run.id} AND q.flow = {literal(flow.name)} "
-        f"AND q.alias = {literal(member.alias)} AND q.state = 'held' AND q.key = {flow_sql.key_text(member)})"
+        f"AND q.alias = {literal(member.alias)} AND q.state = 'held' AND q.key = {held_sql.key_text(member)})"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ecluse.engine import drain, journal, prepare, shape
+from ecluse.engine import drain, journal, orphans, prepare, shape
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.switch import carry_identity, execute_all, short_transaction
 from ecluse.errors import WrongState
@@ -49,6 +49,7 @@ def _back(run: Run, conn: Connection) -> None:
     plan = run.plan
     began = time.monotonic()
     drain.drain_here(run, conn, drain.HOME, run.switched, locked=True)
+    orphans.withhold_orphans(run, conn)
     for added in plan.added:
         conn.execute(_park_columns(run, added))
     run.emit(Event("progress", "rollback", f"last writes carried home in {time.monotonic() - began:.2f} s"))

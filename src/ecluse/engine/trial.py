@@ -25,6 +25,8 @@ from ecluse.planning.elsewhere import elsewhere, script_elsewhere
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.failures import translate
 
+_REDECLARE = "say in the migration what it becomes, or leave it out: [[operation.redeclare]], or in the reshape_table"
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -120,7 +122,12 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
             name = str(member.table.name)
             first, after = index_tasks(run, member)
             for statement in (*first, *after):
-                attempt("index or constraint", name, statement, "redefine it in the migration, or leave it out")
+                attempt(
+                    "index or constraint",
+                    name,
+                    statement,
+                    _REDECLARE,
+                )
             if member.role == "aside":
                 continue
             settings = ddl_table.table_settings(member.table, plan.next_schema, plan.default_grantees)
@@ -131,7 +138,12 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
             for statement in ddl_table.bound_objects(member.table, plan.next_schema):
                 # A policy may read another table of the new shape, as one on messages reads conversations.
                 moved = elsewhere(statement, names, plan.next_schema)
-                attempt("policy", name, moved, "declare the table's policies in the migration")
+                attempt(
+                    "policy",
+                    name,
+                    moved,
+                    _REDECLARE,
+                )
             for trigger in member.table.triggers:
                 for statement in ddl_objects.trigger_sql(trigger, member.table.name, at):
                     attempt("trigger", f"{trigger.name} on {name}", statement)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ecluse.model.catalog import Constraint, Index, Table
+from ecluse.model.catalog import Constraint, Table
 from ecluse.model.flow import Flow, Member, Side
 from ecluse.model.names import ident
 from ecluse.model.plan import AddColumns
 from ecluse.operations.draft import Draft, Parent, Part
+from ecluse.operations.new_shape import new_table
 from ecluse.operations.rules import col
-from ecluse.operations.work import Work, anonymous
+from ecluse.operations.work import Work
 
 
 def assemble(work: Work) -> list[Flow | AddColumns]:
@@ -103,12 +102,12 @@ def _adopt(work: Work, parent: Draft, table: Table, key: Constraint, column: str
 def _flow(work: Work, draft: Draft) -> Flow:
     children = [child for child in work.drafts.values() if child.parent and child.parent.table == draft.table.name]
     old = [_old_member(work, draft)]
-    new = [_new_member(draft)]
+    new = [_new_member(work, draft)]
     new += [_part_member(draft, part) for part in draft.parts]
     new += [_aside_member(draft)] if draft.has_residue else []
     for child in children:
         old.append(_old_member(work, child))
-        new.append(_new_member(child))
+        new.append(_new_member(work, child))
         new += [_aside_member(child)] if child.has_residue else []
     return Flow(
         name=draft.new,
@@ -153,10 +152,10 @@ def _old_member(work: Work, draft: Draft) -> Member:
     )
 
 
-def _new_member(draft: Draft) -> Member:
+def _new_member(work: Work, draft: Draft) -> Member:
     return Member(
         alias=draft.new,
-        table=new_table(draft),
+        table=new_table(work, draft),
         select=draft.select(_source(draft, new=False)),
         key=draft.key,
         join=_link(draft.parent.key) if draft.parent else "",
@@ -191,19 +190,3 @@ def _aside_member(draft: Draft) -> Member:
 
 def _logged(draft: Draft) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*draft.key, *(draft.parent.key.columns if draft.parent else ())]))
-
-
-def new_table(draft: Draft) -> Table:
-    """The table as it will be: the old one with other columns, and all that hangs on it."""
-    gone = frozenset(draft.leaving) - frozenset(draft.targets)
-    return replace(
-        anonymous(draft.table),
-        columns=tuple(target.column for target in draft.targets.values()),
-        constraints=tuple(c for c in draft.table.constraints if not gone.intersection(c.columns)),
-        indexes=tuple(i for i in draft.table.indexes if not _uses(i, gone)),
-        grants=tuple(g for g in draft.table.grants if g.column not in gone),
-    )
-
-
-def _uses(index: Index, gone: frozenset[str]) -> bool:
-    return bool(gone.intersection(index.uses) or gone.intersection(index.columns))

@@ -13,7 +13,7 @@ from ecluse.model.plan import AddColumns, Archive, Change, Drop, Hazard
 from ecluse.operations.assemble import assemble
 from ecluse.operations.base import Operation
 from ecluse.operations.reshape_table import check_templates
-from ecluse.operations.work import CensusQuery, Work, nearest
+from ecluse.operations.work import ONE_AFTER_THE_OTHER, CensusQuery, Work, nearest
 
 __all__ = ["CensusQuery", "Compiled", "compile_migration"]
 
@@ -90,7 +90,7 @@ def _check_alone(work: Work, changes: tuple[Change, ...]) -> None:
                 "refuse",
                 name,
                 f"two operations that cannot be joined change or make '{name}'",
-                "say both in one reshape_table, or make two migrations",
+                ONE_AFTER_THE_OTHER,
             )
     for name in made:
         if name in work.catalog.tables and name not in fates:

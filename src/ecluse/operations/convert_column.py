@@ -12,13 +12,15 @@ from ecluse.model.catalog import Column, Table
 from ecluse.model.flow import InputTable, Reject
 from ecluse.model.migration import Settings
 from ecluse.model.names import Name
+from ecluse.model.uuid_sql import parse_uuid
 from ecluse.operations import census
 from ecluse.operations.base import Operation
 from ecluse.operations.definitions import type_name
 from ecluse.operations.draft import Conversion, Draft, Target
-from ecluse.operations.expressions import check_mapping, rewrite
+from ecluse.operations.expressions import check_mapping, literal_text, rewrite
 from ecluse.operations.inputs import MAP_COLUMNS, map_name, read_map
 from ecluse.operations.inside import Documents, Elements, Inside, Path
+from ecluse.operations.redeclare import RedeclareSpec, redeclare
 from ecluse.operations.rules import IdMap, Lookup, Mapping, Rule, col
 from ecluse.operations.work import Work
 
@@ -66,6 +68,11 @@ class ConvertColumn(Operation):
     back: str = Field(default="", description="For another type: the expression back, over the column.")
     default: str | None = Field(default=None, description="The new default.")
     references: tuple[Reference, ...] = Field(default=(), description="Columns that refer to it without a key.")
+    redeclare: tuple[RedeclareSpec, ...] = Field(
+        default=(),
+        description="Policies, checks and indexes of the converted tables. Without a word here, those that read a "
+        "converted column are made with its old text, or compare in the new type where both sides are of it.",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> ConvertColumn:
@@ -98,6 +105,8 @@ class ConvertColumn(Operation):
             target.column = replace(target.column, default=self.default)
         for position, reference in enumerate(self.references):
             self._refer(work, work.draft(table), column.name, rule, reference, ("references", position))
+        for position, spec in enumerate(self.redeclare):
+            redeclare(work, self, self.table, spec, "redeclare", position)
 
     def _refer(
         self, work: Work, draft: Draft, column: str, rule: Rule, spec: Reference, where: tuple[str | int, ...]
@@ -210,7 +219,7 @@ class ConvertColumn(Operation):
         self._refuse_strange(work, table, column)
         draft.in_place = False
         draft.conversions[column.name] = Conversion(column, rule, list(lookups))
-        self._retype(draft, column, rule)
+        self._retype(work, draft, column, rule)
         if self.invalid == "quarantine":
             what = f"'{column.name}' is not a UUID" if isinstance(rule, Rule) else f"'{column.name}' has other values"
             draft.rejects.append(Reject(rule.rejected(col(column.name), column.type), what, column.name))
@@ -233,13 +242,10 @@ class ConvertColumn(Operation):
                 f"'{table.name}.{column.name}' refers to '{self.table}.{self.column}' but has type '{column.type}'",
             )
 
-    def _retype(self, draft: Draft, column: Column, rule: Mapping) -> None:
+    def _retype(self, work: Work, draft: Draft, column: Column, rule: Mapping) -> None:
         default = column.default
         if default is not None and not column.generated:
-            if rule.to == "uuid" and _RANDOM_TEXT.match(default):
-                default = "gen_random_uuid()"
-            else:
-                default = f"'{{}}'::{rule.to}" if _NO_TEXTS.match(default) else f"({default})::{rule.to}"
+            default = self._default(work, draft, column, rule, default)
         draft.targets[column.name] = Target(
             replace(
                 column,
@@ -255,6 +261,18 @@ class ConvertColumn(Operation):
             ),
             rule.forward(col(column.name), column.type),
         )
+
+    def _default(self, work: Work, draft: Draft, column: Column, rule: Mapping, default: str) -> str | None:
+        if rule.to == "uuid" and _RANDOM_TEXT.match(default):
+            return "gen_random_uuid()"
+        text = literal_text(default)
+        if rule.to == "uuid" and not self.using and text is not None and not parse_uuid(text):
+            own = draft.table.name == Name.parse(self.table) and column.name == self.column
+            if not (own and self.default is not None):
+                message = f"the default of '{draft.table.name}.{column.name}' is not a UUID; the new column has none"
+                work.hazard("default-dropped", "warn", draft.table.name, message, 'default = "…"' if own else "")
+            return None
+        return f"'{{}}'::{rule.to}" if _NO_TEXTS.match(default) else f"({default})::{rule.to}"
 
 
 def inherited(draft: Draft, column: str, pairs: tuple[tuple[str, str], ...]) -> tuple[Lookup, ...]:

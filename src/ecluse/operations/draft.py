@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ecluse.model.catalog import Column, Constraint, Index, Table
+from ecluse.model.catalog import Column, Constraint, Index, Policy, Table
 from ecluse.model.flow import Reject
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.uuid_sql import valid_uuid
@@ -88,6 +88,8 @@ class Draft:
     linked: list[str] = field(default_factory=list)  # columns beyond the key by which residue is looked up
     parent: Parent | None = None
     added: list[Column] = field(default_factory=list)
+    # What the migration says of policies, constraints and indexes: (word, name) -> the new one, None to leave it out.
+    redeclared: dict[tuple[str, str], Policy | Constraint | Index | None] = field(default_factory=dict)
     in_place: bool = True  # so far only columns are added: no flow is needed
 
     @classmethod

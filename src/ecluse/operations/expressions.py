@@ -203,6 +203,15 @@ def constant(text: str) -> bool:
     return is_a(tree, "A_Const")
 
 
+def literal_text(text: str) -> str | None:
+    """The text of a string literal, perhaps cast; None for any other expression."""
+    tree = _expression(text)[0]
+    while is_a(tree, "TypeCast"):
+        tree = tree.arg
+    found = getattr(tree.val, "sval", None) if is_a(tree, "A_Const") else None
+    return found if isinstance(found, str) else None
+
+
 def rewrite(text: str, replace: Callable[[Reference], str]) -> str:
     """The expression with each column replaced by the SQL that `replace` gives."""
     pieces, position = [], 0

@@ -11,7 +11,7 @@ from ecluse.model.names import ident
 from ecluse.operations.base import Operation
 from ecluse.operations.expressions import check_aggregate, check_ordering
 from ecluse.operations.merge_sql import WORDS, MergeAside, MergeInto
-from ecluse.operations.work import Work, row_key
+from ecluse.operations.work import ONE_AFTER_THE_OTHER, Work, row_key
 
 
 class MergeRows(Operation):
@@ -80,7 +80,7 @@ class MergeRows(Operation):
                 self,
                 f"another operation changes '{table.name}' too; rows are merged by themselves",
                 "table",
-                hint="say both in one reshape_table, or make two migrations",
+                hint=ONE_AFTER_THE_OTHER,
             )
         for other, constraint in work.catalog.referencing(table.name):
             work.hazard(

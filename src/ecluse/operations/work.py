@@ -16,6 +16,8 @@ from ecluse.model.plan import Change, Hazard
 from ecluse.operations.draft import Draft
 from ecluse.operations.expressions import InvalidSql, Reference, check_mapping, rewrite
 
+ONE_AFTER_THE_OTHER = "make two migrations, and finish the first before the second; or say both in one reshape_table"
+
 
 @dataclass(frozen=True, slots=True)
 class CensusQuery:

@@ -276,68 +276,13 @@ def rebuild_units(target: Side, source: Side, at: Places) -> tuple[str, ...]:
     return tuple(insert(m, at, mapped(m, source, at, anchors)) for m in target.members)
 
 
-# --- quarantine -------------------------------------------------------------------------------------
-
-
-def row_as_json(member: Member) -> str:
-    """The row `m` as one jsonb object, each column's canonical text under its name: exact for every type."""
-    columns = tuple(c.name for c in member.table.columns)
-    # jsonb_build_object takes at most 100 arguments; wider tables are put together from pieces.
-    pieces = [columns[i : i + 50] for i in range(0, len(columns), 50)]
-    objects = (
-        "jsonb_build_object(" + ", ".join(f"{literal(c)}, m.{ident(c)}::text" for c in piece) + ")" for piece in pieces
+def all_units(flow: Flow, at: Places) -> tuple[str, ...]:
+    """Take every unit of both sides in hand: what a TRUNCATE of the new tables asks for."""
+    return tuple(
+        f"INSERT INTO {UNITS} SELECT DISTINCT {fill(side.unit, at.sql)} FROM {at.sql(side.anchor.alias)} m "
+        "ON CONFLICT DO NOTHING"
+        for side in (flow.old, flow.new)
     )
-    return " || ".join(objects)
-
-
-def key_text(member: Member, alias: str = "m") -> str:
-    """The row's key as text, for reports, quarantine and parking."""
-    return f"ROW({column_list(member.key, alias + '.')})::text"
-
-
-def quarantine_anchor(run: int, flow: Flow, at: Places, rows: str) -> str:
-    """Put the rejected rows among `rows` (a relation of anchor rows) into quarantine."""
-    member = flow.old.anchor
-    unit = fill(flow.old.unit, at.sql)
-    return (
-        f"INSERT INTO {JOURNAL}.quarantine (run, flow, alias, source, unit, key, reason, row) "
-        f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, {unit}, "
-        f"{key_text(member)}, {reason(member, at)}, {row_as_json(member)} "
-        f"FROM {rows} m WHERE {rejected(member, at)}"
-    )
-
-
-def quarantine_satellite(run: int, flow: Flow, member: Member, at: Places, rows: str) -> str:
-    """Put the satellites of `rows` into quarantine that are rejected themselves or whose anchor is."""
-    anchor = flow.old.anchor
-    why = f"coalesce({reason(member, at)}, {literal(f'its row in {anchor.table.name} is in quarantine')})"
-    unit = fill(flow.old.unit, at.sql)
-    anchors = f"(SELECT m.*, ({rejected(anchor, at)}) AS ecluse_rejected, ({unit}) AS ecluse_unit FROM {rows} m)"
-    return (
-        f"INSERT INTO {JOURNAL}.quarantine (run, flow, alias, source, unit, key, reason, row) "
-        f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, "
-        f"a.ecluse_unit, {key_text(member)}, {why}, {row_as_json(member)} "
-        f"FROM {anchors} a JOIN {at.sql(member.alias)} m ON {member.join} "
-        f"WHERE a.ecluse_rejected OR {rejected(member, at)}"
-    )
-
-
-def quarantine_orphans(run: int, flow: Flow, member: Member, at: Places) -> tuple[str, ...]:
-    """Satellite rows that hang on no anchor at all; taken anew each time, since nothing logs them by unit."""
-    anchor = flow.old.anchor
-    return (
-        f"DELETE FROM {JOURNAL}.quarantine WHERE run = {run} AND alias = {literal(member.alias)} AND unit IS NULL",
-        f"INSERT INTO {JOURNAL}.quarantine (run, flow, alias, source, unit, key, reason, row) "
-        f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, NULL, "
-        f"{key_text(member)}, {literal(f'it hangs on no row of {anchor.table.name}')}, {row_as_json(member)} "
-        f"FROM {at.sql(member.alias)} m "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {at.sql(anchor.alias)} a WHERE {member.join})",
-    )
-
-
-def quarantines(flow: Flow) -> bool:
-    """Whether anything of this flow can go to quarantine with its unit."""
-    return any(m.rejects for m in flow.old.members)
 
 
 def may_hang_alone(side: Side, member: Member) -> bool:
@@ -353,64 +298,3 @@ def may_hang_alone(side: Side, member: Member) -> bool:
 def may_orphan(flow: Flow, member: Member) -> bool:
     """Whether an old satellite may have rows that no unit reaches."""
     return may_hang_alone(flow.old, member)
-
-
-def clear_quarantine(run: int, flow: Flow) -> str:
-    """Forget the quarantine of the units in hand, before they are looked at again."""
-    return (
-        f"DELETE FROM {JOURNAL}.quarantine q USING {UNITS} u "
-        f"WHERE q.run = {run} AND q.flow = {literal(flow.name)} AND q.unit = u.unit"
-    )
-
-
-# --- parking ----------------------------------------------------------------------------------------
-
-
-def all_units(flow: Flow, at: Places) -> tuple[str, ...]:
-    """Take every unit of both sides in hand: what a TRUNCATE of the new tables asks for."""
-    return tuple(
-        f"INSERT INTO {UNITS} SELECT DISTINCT {fill(side.unit, at.sql)} FROM {at.sql(side.anchor.alias)} m "
-        "ON CONFLICT DO NOTHING"
-        for side in (flow.old, flow.new)
-    )
-
-
-def unpark(run: int, flow: Flow) -> str:
-    """Forget what was parked of the units in hand, before they are looked at again."""
-    return (
-        f"DELETE FROM {JOURNAL}.parked p USING {UNITS} u "
-        f"WHERE p.run = {run} AND p.flow = {literal(flow.name)} AND p.unit = u.unit"
-    )
-
-
-def park_unheld(run: int, flow: Flow, member: Member, at: Places) -> str:
-    """Park the new side's rows of the units in hand that a second forward mapping would not give back.
-
-    It is run after the old side has been rebuilt: what forward(inverse(row)) reproduces, the old shape holds.
-    """
-    unit = fill(flow.new.unit, at.sql)
-    anchors = rows_of_units(flow.new, at)
-    here = f"(SELECT m.*, ({unit}) AS ecluse_unit FROM {anchors} m)"
-    if member is not flow.new.anchor:
-        here = f"(SELECT m.*, a.ecluse_unit FROM {here} a JOIN {at.sql(member.alias)} m ON {member.join})"
-    back = mapped(member, flow.old, at, rows_of_units(flow.old, at))
-    return (
-        f"INSERT INTO {JOURNAL}.parked (run, flow, alias, source, unit, key, reason, row) "
-        f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, "
-        f"m.ecluse_unit, {key_text(member)}, {literal('the old shape cannot hold this row as it is')}, "
-        f"{row_as_json(member)} FROM {here} m "
-        # Not NOT IN: where the server takes the list for larger than its memory, it reads it once for each row.
-        f'WHERE NOT EXISTS (SELECT 1 FROM ({back}) q WHERE ROW({column_list(member.columns, "q.")})::text COLLATE "C" '
-        f'= ROW({column_list(member.columns, "m.")})::text COLLATE "C")'
-    )
-
-
-def park_orphans(run: int, flow: Flow, member: Member, at: Places) -> str:
-    """Park the new side's satellites that hang on no anchor: no unit reaches them."""
-    return (
-        f"INSERT INTO {JOURNAL}.parked (run, flow, alias, source, unit, key, reason, row) "
-        f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, NULL, "
-        f"{key_text(member)}, {literal(f'it hangs on no row of {flow.new.anchor.table.name}')}, {row_as_json(member)} "
-        f"FROM {at.sql(member.alias)} m "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {at.sql(flow.new.anchor.alias)} a WHERE {member.join})"
-    )

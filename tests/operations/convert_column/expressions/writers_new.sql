@@ -1,0 +1,2 @@
+INSERT INTO people (id, "e-mail") VALUES (md5('late {n}')::uuid, 'late {n}'); INSERT INTO chats VALUES (7000 + {n}, md5('late {n}')::uuid, NULL, 'late')
+UPDATE chats SET keeper = (SELECT id FROM people WHERE "e-mail" = 'late {n}'), title = 'late {n}' WHERE id = {n} * 11 % 60
