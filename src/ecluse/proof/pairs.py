@@ -25,40 +25,48 @@ class Scope:
     switched: bool = False
 
     @property
+    def unit_array(self) -> str:
+        """The pending units as an array."""
+        return f"ARRAY[{', '.join(literal(unit) for unit in self.pending)}]::text[]"
+
+    @property
     def units(self) -> str:
         """The pending units as a relation `u(unit)`."""
-        quoted = ", ".join(literal(unit) for unit in self.pending)
-        return f"unnest(ARRAY[{quoted}]::text[]) u(unit)"
+        return f"unnest({self.unit_array}) u(unit)"
 
 
 def pairs(flow: Flow, scope: Scope) -> list[Pair]:
     """Every new member against the mapping of the old side, every old member against the mapping of the new."""
     found = []
+    # Rows of several units have no order by which to cut them but the unit, which every part computes for all rows.
+    # So they are cut only as far as there are more workers than queries.
+    parts = -(-2 * scope.workers // len(flow.members))
     for member in flow.new.members:
-        should = Relation(_mapped(member, flow.old, scope), member.columns, member.key)
+        should = Relation(_mapped(member, flow.old, scope, parts), member.columns, member.key)
         have = Relation(_rows(flow.new, member, scope), member.columns, member.key)
         found.append(Pair(str(member.table.name), "forward", should, have, pending=len(scope.pending)))
     for member in flow.old.members:
         have = Relation(_rows(flow.old, member, scope), member.columns, member.key)
-        should = Relation(_mapped(member, flow.new, scope), member.columns, member.key)
+        should = Relation(_mapped(member, flow.new, scope, parts), member.columns, member.key)
         found.append(Pair(str(member.table.name), "inverse", have, should, pending=len(scope.pending)))
     return found
 
 
-def _mapped(member: Member, source: Side, scope: Scope) -> tuple[str, ...]:
+def _mapped(member: Member, source: Side, scope: Scope, parts: int) -> tuple[str, ...]:
     """The mapping's rows, in parts that cut no unit."""
     return tuple(
         flow_sql.mapped(member, source, scope.at, flow_sql.rows_all(source.anchor, scope.at, condition))
-        for condition in cuts(source, scope, joined=bool(source.satellites))
+        for condition in cuts(source, scope, parts, joined=bool(source.satellites))
     )
 
 
-def cuts(side: Side, scope: Scope, *, joined: bool) -> list[str]:
-    """Conditions over the anchor's row `m` that divide a side: by pages, or by unit where a unit has several rows."""
+def cuts(side: Side, scope: Scope, parts: int = 1, *, joined: bool) -> list[str]:
+    """Conditions over the anchor's row `m` that divide a side: by pages, or in `parts` where a unit has several rows."""
     free = not_pending(side, scope)
     if side.several:
+        if parts == 1:
+            return [f"true{free}"]
         unit = fill(side.unit, scope.at.sql)
-        parts = scope.workers
         return [f"(pg_catalog.hashtext({unit}) & 2147483647) % {parts} = {i}{free}" for i in range(parts)]
     ranges = _ranges(scope.pages.get(side.anchor.alias, 0), scope.workers, joined)
     return [f"{flow_sql.page_range(lo, hi)}{free}" for lo, hi in ranges]
@@ -111,4 +119,7 @@ def not_pending(side: Side, scope: Scope) -> str:
     """A condition over the anchor's row that leaves out the pending units; empty where there are none."""
     if not scope.pending:
         return ""
+    if not side.find:
+        # Not a join, which may become a loop that computes the unit of each row again for each pending one.
+        return f" AND (({fill(side.unit, scope.at.sql)}) = ANY ({scope.unit_array})) IS NOT TRUE"
     return f" AND NOT EXISTS (SELECT 1 FROM {scope.units} WHERE {flow_sql.find(side, scope.at)})"

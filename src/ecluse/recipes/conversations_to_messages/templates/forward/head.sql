@@ -1,5 +1,5 @@
-with source as not materialized (
-    -- Each legacy row with its values in the new shape.
+with source as materialized (
+    -- Each legacy row with its values in the new shape, computed once: they are asked for twice below.
     select l.*,
            @{uuid} as as_uuid,
            @{session} as as_session,
@@ -13,8 +13,7 @@ with source as not materialized (
     @{map_join}
 ),
 crowd as (
-    -- Few sessions have several rows; all others are a conversation of their own and skip what follows. Each value is
-    -- computed once, for the sake of speed: hence the offset.
+    -- Few sessions have several rows; all others are a conversation of their own and skip what follows.
     select s.*, count(*) over (partition by as_session) as sharing
     from (
         select @{id} as id, as_session, @{session_key} as session_key, as_person, as_status, as_uuid,
