@@ -60,8 +60,10 @@ class Prepared:
         """
         known = self._known(conn)
         last = known.analysed
-        other = last is None or count > _OTHER_ORDER * max(last, _FEW) or last > _OTHER_ORDER * max(count, _FEW)
+        few = count <= _FEW
+        # A plan made for many units reads whole tables, and would be kept for the few.
+        other = last is None or few != (last <= _FEW) or count > _OTHER_ORDER * max(last, _FEW)
         if other and not (locked and last is not None):
             conn.execute(f"ANALYZE {UNITS}")
             known.analysed = count
-        return count <= _FEW
+        return few

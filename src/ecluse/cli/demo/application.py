@@ -126,7 +126,8 @@ class Client:
         update = "UPDATE conversations SET response = %s, updated_at = now() WHERE id = %s RETURNING id"
         self._ask(conn, update, "an answer", self._last)
         self._ask(conn, "SELECT question, response FROM conversations WHERE id = %s", self._last)
-        self._ask(conn, "SELECT count(question) FROM conversations WHERE session_id = %s", session)
+        latest = "SELECT question FROM conversations WHERE user_id = %s ORDER BY created_at DESC LIMIT 10"
+        self._ask(conn, latest, user)
 
     def _new(self, conn: Connection) -> None:
         """A conversation of two questions, through the functions of the new shape."""

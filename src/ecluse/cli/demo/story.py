@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ecluse.postgres.connect import Database
 
 NAME = "conversations_to_messages"
-_BREATH = 1.0
+_BREATH = 0.5
 
 
 @dataclass(slots=True)
