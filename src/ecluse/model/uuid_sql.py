@@ -15,6 +15,9 @@ _DIGITS = "[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}"
 _ACCEPTED = rf"^({_DIGITS}|[{{]{_DIGITS}[}}])$"
 _BACKSLASH = "\\"
 _SHAPE = "________-____-____-____-____________"
+# The digits 13 and 17, as bits: in each octet the lowest comes first, and its first digit is the upper half.
+_EIGHTS = (52, 53, 54, 55, 68, 69, 70, 71)
+_HIGHEST = (55, 71)
 
 
 def parse_uuid(text: str) -> str:
@@ -35,15 +38,12 @@ def to_uuid(expr: str) -> str:
 def canonical(expr: str) -> str:
     """Whether the text is exactly what uuid_out() would print: lower case with four dashes; NULL for NULL.
 
-    Asked of every row of a table, so it is not a regular expression: this takes about a third of its time.
+    Asked of every row of a table, so it is not one regular expression: those that count take five times as long.
     """
-    # The column's own collation may be non-deterministic, for which servers before 18 cannot search in a text.
     text = f'(({expr}) collate "C")'
-    shape = f"octet_length({expr}) = 36 and {text} like '{_SHAPE}'"
-    # The cast to bytea would stumble over a backslash.
-    plain = f"strpos({text}, {literal(_BACKSLASH)}) = 0 and octet_length(replace({text}, '-', '')) = 32"
-    digits = f"btrim(({expr})::bytea, '0123456789abcdef-'::bytea) = ''::bytea"
-    return f"(case when {shape} and {plain} then {digits} when ({expr}) is not null then false end)"
+    # With dashes in those four places and no others, 32 characters remain, and all of them are digits.
+    shape = f"{text} like '{_SHAPE}' and octet_length(replace({text}, '-', '')) = 32"
+    return f"(case when {shape} then {text} !~ '[^0-9a-f-]' when ({expr}) is not null then false end)"
 
 
 def plainly_written(expr: str) -> str:
@@ -60,9 +60,11 @@ def derived_uuid(namespace: str, expr: str) -> str:
     text = f'{literal(namespace + ":")} || ({expr}) collate "C"'
     # convert_to() would say UTF8 outright, but is not immutable. A cast is; it only wants its backslashes doubled.
     octets = f"replace({text},{literal(_BACKSLASH)},{literal(_BACKSLASH * 2)})::bytea"
-    digits = f"left(encode(sha256({octets}), 'hex'), 32)"
-    # Version and variant take a whole digit each; 120 bits of the hash remain.
-    return f"(overlay(overlay({digits} placing '8' from 13) placing '8' from 17)::uuid)"
+    # 128 bits of the hash; those of version and variant are set, a whole digit each, and 120 remain.
+    bits = f"substr(sha256({octets}), 1, 16)"
+    for bit in _EIGHTS:
+        bits = f"set_bit({bits}, {bit}, {int(bit in _HIGHEST)})"
+    return f"(encode({bits}, 'hex')::uuid)"
 
 
 def _matches(expr: str, pattern: str) -> str:

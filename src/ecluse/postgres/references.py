@@ -21,6 +21,7 @@ from ecluse.model.uuid_sql import to_uuid
 _LONGEST = 80  # a reference is short; longer values are texts
 _LEAST = 0.02
 _DEPTH = 5
+_USUAL = 'pg_catalog."default"'  # collation
 _TEXT = re.compile(r"(text|character varying|character|uuid)\b(?!.*\[\])")
 _LIST = re.compile(r"(text|character varying|uuid)\b.*\[\]\Z")
 _WHOLE = re.compile(r"(smallint|integer|bigint)\Z")
@@ -164,7 +165,9 @@ def _known(key: _Key, column: Column) -> str:
         bare = f"replace({plain}, '-', '')"
         braced = f"'{{' || {plain} || '}}'"
         forms = f"ARRAY[lower(v), upper(v), {plain}, upper({plain}), {bare}, upper({bare}), {braced}]"
-    return f"{_among(key, '= v')} AS same, {_among(key, f'= ANY ({forms})')} AS otherwise"
+    # The column's own collation may be another than the key's; the key's is that of the index.
+    like = f"COLLATE {key.column.collation or _USUAL}"
+    return f"{_among(key, f'= v {like}')} AS same, {_among(key, f'= ANY ({forms} {like})')} AS otherwise"
 
 
 def _among(key: _Key, condition: str) -> str:
@@ -181,9 +184,9 @@ def _values(table: Table, column: Column, sample: int) -> str:
     if column.type in ("jsonb", "json"):
         return _inside(rows, sample)
     if column.type.endswith("[]"):
-        found = f"SELECT '[*]'::text AS path, v FROM {rows}, unnest(s.c::text[]) v"
+        found = f"SELECT '[*]'::text AS path, v COLLATE {_USUAL} AS v FROM {rows}, unnest(s.c::text[]) v"
     else:
-        found = f"SELECT ''::text AS path, s.c::text AS v FROM {rows}"
+        found = f"SELECT ''::text AS path, s.c::text COLLATE {_USUAL} AS v FROM {rows}"
     return (
         f"seen AS MATERIALIZED (SELECT DISTINCT path, v FROM ({found}) t "
         f"WHERE length(v) BETWEEN 1 AND {_LONGEST} LIMIT {sample})"

@@ -61,7 +61,7 @@ def _mapped(member: Member, source: Side, scope: Scope, parts: int) -> tuple[str
 
 
 def cuts(side: Side, scope: Scope, parts: int = 1, *, joined: bool) -> list[str]:
-    """Conditions over the anchor's row `m` that divide a side: by pages, or in `parts` where a unit has several rows."""
+    """Conditions over the anchor's row `m` that divide a side: by pages, or into `parts` of whole units."""
     free = not_pending(side, scope)
     if side.several:
         if parts == 1:
