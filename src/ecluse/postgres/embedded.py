@@ -46,6 +46,7 @@ _SETTINGS = {
     "fsync": "on",
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
+    "wal_buffers": "64MB",
     "wal_level": "logical",
     "max_connections": "100",
     "max_prepared_transactions": "5",
