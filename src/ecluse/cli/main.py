@@ -33,6 +33,7 @@ COMMANDS = {
         "rollback",
         "finish",
         "quarantine",
+        "supabase",
         "demo",
         "operations",
         "recipes",

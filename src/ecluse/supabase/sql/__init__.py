@@ -1,0 +1,1 @@
+"""What `ecluse supabase prepare` makes, as SQL: `script.py` says how these files are read."""
