@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -120,11 +120,14 @@ class Engine:
             return finishing.finish(self._run(conn, record), conn, record.status, folder)
 
     def verify(self, migration: str) -> Verification:
-        """Prove the migration as it stands now, while applications go on writing."""
+        """Prove the migration as it stands now, while applications go on writing. After the switch, probes run too."""
         with self._session("verify") as conn, self._telling(migration, conn):
             record = self._record(conn, migration)
             alone = partial(hold_run_lock, self.database, f"verify {migration}", 0.0)
-            result = verify_run(self._run(conn, record), conn, record.status, record.stage, alone)
+            run = self._run(conn, record)
+            result = verify_run(run, conn, record.status, record.stage, alone)
+            if record.status == "switched":
+                result = replace(result, probes=(*result.probes, *switch.probes(run, conn)))
             with conn.transaction():
                 journal.record_proof(conn, record.id, "verify", result)
             return result

@@ -11,6 +11,7 @@ from ecluse.operations.convert_column import ConvertColumn
 from ecluse.operations.define import Define
 from ecluse.operations.merge_rows import MergeRows
 from ecluse.operations.reshape_table import ReshapeTable
+from ecluse.operations.secure_rows import SecureRows
 from ecluse.operations.split_table import SplitTable
 from ecluse.operations.sql import Sql
 
@@ -24,6 +25,7 @@ OPERATIONS: dict[str, type[Operation]] = {
         AddColumns,
         Define,
         ArchiveTable,
+        SecureRows,
         Sql,
     )
 }
