@@ -100,6 +100,25 @@ def test_nobody_promotes_themselves(stage: Stage, column: str) -> None:
     assert ask(stage.database, "SET LOCAL ROLE service_role", promote) == [(1,)]
 
 
+def test_the_plan_shows_what_each_role_sees_before_and_after(stage: Stage) -> None:
+    def counts() -> list[str]:
+        found = [h.message for h in stage.plan().hazards if h.id == "rows-reached"]
+        return [message.removeprefix("rows of public.users that ") for message in found]
+
+    before = snapshot(stage.database)
+    assert counts() == [
+        "anon sees: error 42P17 before, 0 after",  # the recursion
+        "a user sees: error 42P17 before, 1 after",
+        "another user sees: error 42P17 before, 1 after",
+        "a user without rows sees: error 42P17 before, 0 after",
+        "an admin sees: error 42P17 before, 2 after",
+        "service_role sees: 2 before, 2 after",
+    ]
+    same(snapshot(stage.database), before)
+    load(stage.database, "ALTER TABLE users DISABLE ROW LEVEL SECURITY; REVOKE ALL ON users FROM anon")
+    assert counts()[:2] == ["anon sees: 0 before, 0 after", "a user sees: 2 before, 1 after"]
+
+
 def test_rollback_gives_back_policies_rights_and_flag(stage: Stage) -> None:
     load(stage.database, "GRANT SELECT (email), UPDATE (email) ON users TO anon WITH GRANT OPTION")
     load(stage.database, "REVOKE DELETE ON users FROM authenticated; GRANT SELECT ON users TO PUBLIC")

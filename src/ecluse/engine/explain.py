@@ -228,7 +228,7 @@ def _switch(run: Run) -> Iterator[Step]:
     for flow in plan.flows:
         sql += _drain_sql(run, flow, flow.new, flow.old, run.building)
     sql += [*switch_sql.leave(plan, run.id), *switch_sql.arrive(plan)]
-    sql += [d.up for d in plan.defines] + [s.up for s in plan.scripts if s.phase == "switch"]
+    sql += [d.up for d in plan.defines if d.up] + [s.up for s in plan.scripts if s.phase == "switch"]
     for member in switch_sql.visible(plan):
         sql += flow_sql.create_capture(run.id, member, member.table.name)
     yield Step(

@@ -20,7 +20,7 @@ from ecluse.model.flow import Flow
 from ecluse.model.migration import Migration
 from ecluse.model.names import Name
 from ecluse.model.plan import Census, Hazard, Plan
-from ecluse.operations.compile import CensusQuery, compile_migration
+from ecluse.operations.compile import CensusQuery, RowCounts, compile_migration
 from ecluse.planning.assemble import assemble
 from ecluse.planning.hazards import missing_rights
 from ecluse.planning.promise import promise
@@ -51,6 +51,8 @@ def make_plan(database: Database, migration: Migration, *, show_values: bool = F
             hazards += _soft_references(conn, plan, catalog)
             plan = replace(plan, census=census, hazards=tuple(hazards))
             if not plan.refused:
+                counted = tuple(hazard for counts in compiled.row_counts for hazard in _row_counts(conn, counts))
+                plan = replace(plan, hazards=(*plan.hazards, *counted))
                 plan = _tried(conn, plan, catalog)
         except psycopg.Error as error:
             raise translate(error, _NOTHING) from None
@@ -166,6 +168,16 @@ def _soft_references(conn: Connection, plan: Plan, catalog: Catalog) -> Iterator
             f'references = [{{ table = "{one.table}", column = "{one.column}"{path} }}]\n'
             f"else bring {one.table} into the migration, or let the application look for both",
         )
+
+
+def _row_counts(conn: Connection, counts: RowCounts) -> Iterator[Hazard]:
+    with conn.transaction(force_rollback=True):
+        cursor = conn.execute(counts.script.encode())
+        while cursor.nextset():
+            pass
+        for who, before, after in cursor.fetchall():
+            told = f"rows of {counts.table} that {who} sees: {before} before, {after} after"
+            yield Hazard("rows-reached", "note", str(counts.table), told)
 
 
 def _unfinished(conn: Connection, migration: str) -> Iterator[Hazard]:

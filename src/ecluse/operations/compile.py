@@ -13,9 +13,9 @@ from ecluse.model.plan import AddColumns, Archive, Change, Drop, Hazard
 from ecluse.operations.assemble import assemble
 from ecluse.operations.base import Operation
 from ecluse.operations.reshape_table import check_templates
-from ecluse.operations.work import ONE_AFTER_THE_OTHER, CensusQuery, Work, nearest
+from ecluse.operations.work import ONE_AFTER_THE_OTHER, CensusQuery, RowCounts, Work, nearest
 
-__all__ = ["CensusQuery", "Compiled", "compile_migration"]
+__all__ = ["CensusQuery", "Compiled", "RowCounts", "compile_migration"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Compiled:
     changes: tuple[Change, ...]
     hazards: tuple[Hazard, ...] = ()
     census_queries: tuple[CensusQuery, ...] = ()
+    row_counts: tuple[RowCounts, ...] = ()
 
 
 def compile_migration(migration: Migration, catalog: Catalog) -> Compiled:
@@ -48,7 +49,7 @@ def compile_migration(migration: Migration, catalog: Catalog) -> Compiled:
     drops = _drops(migration, catalog)
     changes = (*assemble(work), *work.changes, *drops)
     _check_alone(work, changes)
-    return Compiled(changes, tuple(work.hazards), tuple(work.census))
+    return Compiled(changes, tuple(work.hazards), tuple(work.census), tuple(work.row_counts))
 
 
 def _drops(migration: Migration, catalog: Catalog) -> list[Drop]:

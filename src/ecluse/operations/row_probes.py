@@ -41,7 +41,7 @@ def actors(rights: Rights) -> Iterator[Actor]:
 
 def script(rights: Rights) -> str:
     """All probes, as one script that raises at the first that finds more or less than it should."""
-    parts = [_people(rights)]
+    parts = [people(rights)]
     for actor in actors(rights):
         for command in COMMANDS:
             if command == "insert":
@@ -57,7 +57,7 @@ def script(rights: Rights) -> str:
     return ";\n".join(parts)
 
 
-def _may(rights: Rights, actor: Actor, command: str) -> tuple[bool, bool]:
+def may(rights: Rights, actor: Actor, command: str) -> tuple[bool, bool]:
     """Whether he may do it with his own rows, and with everybody's."""
     if actor.role == "service_role":
         return True, True
@@ -65,7 +65,7 @@ def _may(rights: Rights, actor: Actor, command: str) -> tuple[bool, bool]:
     return everybody or (bool(actor.sub) and command in rights.may.get("owner", ())), everybody
 
 
-def _people(rights: Rights) -> str:
+def people(rights: Rights) -> str:
     """Look for the people once. Ids that are no canonical UUIDs belong to nobody who can sign in."""
     table, owner = rights.table.name.sql, f"{ident(rights.owner)}::text"
     some = f"SELECT min({owner}) FROM {table} WHERE {owner} ~ {_UUID}"
@@ -78,13 +78,12 @@ def _people(rights: Rights) -> str:
 
 def _reach(rights: Rights, actor: Actor, command: str) -> str:
     """He selects all rows, or changes or deletes all that he can get hold of of the people's."""
-    table, owner, kind = rights.table.name.sql, ident(rights.owner), _type(rights)
-    own, everybody = _may(rights, actor, command)
+    table, owner, kind = rights.table.name.sql, ident(rights.owner), person_type(rights)
+    own, everybody = may(rights, actor, command)
     if command != "select":
         # What he cannot see, he cannot name in a condition.
-        own, everybody = (
-            able and sees for able, sees in zip((own, everybody), _may(rights, actor, "select"), strict=True)
-        )
+        own_seen, all_seen = may(rights, actor, "select")
+        own, everybody = own and own_seen, everybody and all_seen
     those = "true" if command == "select" else f"{owner} IN (probe_a::{kind}, probe_b::{kind})"
     mine = f"{owner} = {actor.sub}::{kind}" if own and actor.sub else "false"
     wanted = f"SELECT count(*) FROM {table} WHERE {those} AND {'true' if everybody else mine}"
@@ -101,9 +100,10 @@ def _reach(rights: Rights, actor: Actor, command: str) -> str:
 
 def _insert(rights: Rights, actor: Actor, whose: str) -> str:
     """He adds a row in somebody's name: what is wrong with the row else is only looked at after the policy."""
-    own, everybody = _may(rights, actor, "insert")
+    own, everybody = may(rights, actor, "insert")
     allowed = rights.owner in rights.open_columns and (everybody or (own and actor.sub == whose))
-    act = f"INSERT INTO {rights.table.name.sql} ({ident(rights.owner)}) VALUES ({whose}::{_type(rights)}); reached := 1"
+    value = f"{whose}::{person_type(rights)}"
+    act = f"INSERT INTO {rights.table.name.sql} ({ident(rights.owner)}) VALUES ({value}); reached := 1"
     does = f"inserts in the name of {'one' if whose == 'probe_a' else 'another'} user"
     return _probe(rights, actor, does, f"SELECT {int(allowed)}", act, on_constraint="reached := 1")
 
@@ -118,7 +118,8 @@ def _settable(rights: Rights) -> str:
     return ident(next((n for n in rights.open_columns if n != rights.owner), rights.owner))
 
 
-def _type(rights: Rights) -> str:
+def person_type(rights: Rights) -> str:
+    """The type of the owner's column."""
     return "text" if rights.owner_text else "uuid"
 
 
@@ -133,7 +134,7 @@ DECLARE
   wanted bigint := ({wanted});
 BEGIN
   BEGIN
-    PERFORM set_config('request.jwt.claims', ({_claims(rights, actor)})::text, true);
+    PERFORM set_config('request.jwt.claims', ({claims(rights, actor)})::text, true);
     SET LOCAL row_security = on;
     SET LOCAL ROLE {ident(actor.role)};
     {act};
@@ -149,7 +150,8 @@ BEGIN
 END $probe$"""
 
 
-def _claims(rights: Rights, actor: Actor) -> str:
+def claims(rights: Rights, actor: Actor) -> str:
+    """His claims as a jsonb; it names PL/pgSQL variables of the people."""
     parts = f"'role', {literal(actor.role)}"
     parts += f", 'sub', {actor.sub}" if actor.sub else ""
     claims = f"jsonb_build_object({parts})"

@@ -11,10 +11,10 @@ from ecluse.model.catalog import Table
 from ecluse.model.migration import Settings
 from ecluse.model.names import Name
 from ecluse.model.plan import Define, SqlChange
-from ecluse.operations import row_policies, row_probes
+from ecluse.operations import row_counts, row_policies, row_probes
 from ecluse.operations.base import Operation
 from ecluse.operations.row_policies import COMMANDS, ROLES, Rights
-from ecluse.operations.work import Work
+from ecluse.operations.work import RowCounts, Work
 
 Command = Literal["select", "insert", "update", "delete"]
 _TEXTS = ("text", "character varying")
@@ -64,6 +64,7 @@ class SecureRows(Operation):
         self._require_supabase(work, table)
         self._tell(work, rights)
         title = f"rows of {table.name}"
+        work.row_counts.append(RowCounts(table.name, row_counts.script(rights)))
         work.changes.append(SqlChange(title, row_policies.up(rights), row_policies.down(rights)))
         work.changes.append(Define(f"{title}, as each role", "", (), verify=row_probes.script(rights)))
 

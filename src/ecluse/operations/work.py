@@ -33,6 +33,17 @@ class CensusQuery:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """What a plan counts as each role, in a transaction that is rolled back.
+
+    The script's last statement returns who, how many rows now, and how many after the switch.
+    """
+
+    table: Name
+    script: str
+
+
 @dataclass
 class Work:
     """What operations add to while a migration is compiled. Lives for one call of `compile_migration`."""
@@ -42,6 +53,7 @@ class Work:
     changes: list[Change] = field(default_factory=list)
     hazards: list[Hazard] = field(default_factory=list)
     census: list[CensusQuery] = field(default_factory=list)
+    row_counts: list[RowCounts] = field(default_factory=list)
     drafts: dict[Name, Draft] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
     # Selects to check when all aliases are known: one may name an aside of another operation.
