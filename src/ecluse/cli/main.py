@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
 
 import click
+from click.utils import PacifyFlushWrapper
 
 from ecluse import __version__
-from ecluse.cli.invocation import Invocation
+from ecluse.cli.invocation import Invocation, unheard
 from ecluse.cli.options import LazyGroup
 from ecluse.cli.render.human import error as error_lines
 from ecluse.cli.render.json import line
@@ -72,9 +72,11 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as shown:
         click.echo(shown.format_message(), err=True)
         return 2
-    except BrokenPipeError:
-        # The reader of our data has seen enough (`ecluse explain | head`); Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        # What click makes of a reader that has seen enough (`ecluse explain | head`); to us that is no failure.
+        if not isinstance(sys.stdout, PacifyFlushWrapper):
+            raise
+        unheard(sys.stdout)
         return 0
     except (KeyboardInterrupt, click.Abort):
         return _tell(invocation, Interrupted("interrupted", state="nothing was changed by this command"))
