@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Sequence
 
 import click
-from click.utils import PacifyFlushWrapper
 
 from ecluse import __version__
 from ecluse.cli.invocation import Invocation, unheard
@@ -66,6 +65,7 @@ def cli() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line; returns the exit status. Everything that was raised is told here."""
     invocation = Invocation(json="--json" in arguments, verbose="--verbose" in arguments)
+    stdout = sys.stdout
     try:
         result = cli.main(list(arguments), prog_name="ecluse", standalone_mode=False, obj=invocation)
         return result if isinstance(result, int) else 0
@@ -74,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
         return 2
     except SystemExit:
         # What click makes of a reader that has seen enough (`ecluse explain | head`); to us that is no failure.
-        if not isinstance(sys.stdout, PacifyFlushWrapper):
+        if sys.stdout is stdout:
             raise
         unheard(sys.stdout)
         return 0
