@@ -55,6 +55,7 @@ def test_no_command_is_wrong_usage_and_shows_help(empty: Project) -> None:
         (["errors", "ECL000"], "no error 'ECL000'"),
         (["operations", "convert_colum"], "did you mean 'convert_column'"),
         (["apply", "x", "--workers", "0"], "workers"),
+        (["explain", "x", "--phase", "copyy"], "'expand', 'copy'"),
     ],
 )
 def test_wrong_usage_is_exit_2(empty: Project, arguments: list[str], says: str) -> None:
@@ -180,6 +181,24 @@ def test_unknown_database_and_missing_variable(empty: Project) -> None:
     assert "did you mean 'app'" in unknown.err
     missing = empty.run("status", "--json")
     assert (missing.status, missing.error["code"]) == (1, "ECL103")
+
+
+def test_doctor_finds_fault_with_what_is_not_there(empty: Project) -> None:
+    (empty.folder / "ecluse.toml").write_text("[databases]\n", encoding="utf-8")
+    nothing = empty.run("doctor")
+    assert (nothing.status, "Nothing is wrong" in nothing.out) == (3, False)
+    unknown = empty.run("doctor", "--database", "production", "--json")
+    assert (unknown.status, unknown.error["code"]) == (2, "ECL102")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["errors"]])
+def test_a_reader_that_has_seen_enough_is_no_failure(empty: Project, arguments: list[str]) -> None:
+    process = empty.start(*arguments)
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    assert (process.wait(60), process.stderr.read()) == (0, "")
+    process.stderr.close()
 
 
 def test_unknown_migration_names_the_nearest(empty: Project) -> None:

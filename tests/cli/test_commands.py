@@ -118,7 +118,13 @@ def test_finish_needs_more_than_yes(project: Project) -> None:
     assert (archive / "manifest.json").is_file()
     assert archive.is_relative_to(project.folder / ".ecluse" / "archive")
     assert project.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'ecluse\\_%'") == []
-    assert project.run("finish", "uuids", "--confirm", fingerprint).status == 1
+    twice = project.run("finish", "uuids", "--confirm", fingerprint)
+    assert (twice.status, "nothing to do: finished on 20" in twice.out) == (0, True)
+    proof = project.run("verify", "uuids", "--json")
+    assert (proof.status, proof.error["code"]) == (1, "ECL303")
+    assert "is finished" in proof.error["message"]
+    (told,) = project.run("status", "--json").value["runs"]
+    assert Path(told["archive"], "schema.sql").is_file()
     for command in ("plan", "apply"):
         again = project.run(command, "uuids")
         assert again.status == 0, command

@@ -75,3 +75,15 @@ def test_a_killed_run_is_resumed(large: Project) -> None:
         time.sleep(0.1)
     assert resumed.status == 0
     assert large.run("verify", "uuids").status == 0
+
+
+def test_a_run_whose_reader_has_seen_enough_goes_on(project: Project) -> None:
+    process = project.start("apply", "uuids", "--json")
+    assert process.stdout
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(120) == 0
+    assert process.stderr
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert project.run("status", "--json").value["runs"][0]["status"] == "ready"

@@ -201,6 +201,17 @@ up = "create trigger two after update on public.things for each row execute func
     assert "by 'the other trigger'" in hazards["trigger-redefined", "note"].message
 
 
+def test_a_carried_function_whose_body_is_text_is_told(database: Database, staged: Callable[..., Stage]) -> None:
+    shape = "CREATE TABLE things (id text PRIMARY KEY);"
+    body = "CREATE FUNCTION f() RETURNS SETOF things LANGUAGE sql AS 'SELECT * FROM things'"
+    stage = staged(database, shape + body, "things")
+    hazards = {(h.id, h.level): h for h in stage.plan().hazards}
+    assert "function public.f names public.things" in hazards["function-mentions", "warn"].message
+    stage.apply()
+    stage.switch()
+    assert sql(stage, "SELECT count(*) FROM f()") == [(0,)]
+
+
 # --- what the server is busy with -------------------------------------------------------------------
 
 

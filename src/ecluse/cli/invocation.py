@@ -7,11 +7,18 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from ecluse.cli.render.json import document, line, plain
+
+
+def unheard(stream: TextIO) -> None:
+    """Let go of a stream that nobody reads any more, so that Python does not complain at exit."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
 
 Lines = Callable[[Any], Iterable[str]]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import traceback
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from ecluse import __version__
-from ecluse.cli.invocation import Invocation
+from ecluse.cli.invocation import Invocation, unheard
 from ecluse.cli.options import LazyGroup
 from ecluse.cli.render.human import error as error_lines
 from ecluse.cli.render.json import line
@@ -67,15 +66,18 @@ def cli() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line; returns the exit status. Everything that was raised is told here."""
     invocation = Invocation(json="--json" in arguments, verbose="--verbose" in arguments)
+    stdout = sys.stdout
     try:
         result = cli.main(list(arguments), prog_name="ecluse", standalone_mode=False, obj=invocation)
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as shown:
         click.echo(shown.format_message(), err=True)
         return 2
-    except BrokenPipeError:
-        # The reader of our data has seen enough (`ecluse explain | head`); Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        # What click makes of a reader that has seen enough (`ecluse explain | head`); to us that is no failure.
+        if sys.stdout is stdout:
+            raise
+        unheard(sys.stdout)
         return 0
     except (KeyboardInterrupt, click.Abort):
         return _tell(invocation, Interrupted("interrupted", state="nothing was changed by this command"))

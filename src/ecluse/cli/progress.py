@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 
-from ecluse.cli.invocation import Invocation
+from ecluse.cli.invocation import Invocation, unheard
 from ecluse.cli.render import human
 from ecluse.cli.render.json import line, plain
 from ecluse.cli.words import APPLY, stage
@@ -35,14 +35,26 @@ class Listener(Protocol):
 def listening(invocation: Invocation) -> Iterator[Listener]:
     """The listener that fits where we write to."""
     if invocation.json:
-        yield JsonLines()
+        yield _unharmed(JsonLines(), sys.stdout)
     elif invocation.quiet:
-        yield _only_warnings
+        yield _unharmed(_only_warnings, sys.stderr)
     elif sys.stderr.isatty():
         with live(invocation) as listener:
             yield listener
     else:
-        yield PlainLines(lambda text: click.echo(text, err=True))
+        yield _unharmed(PlainLines(lambda text: click.echo(text, err=True)), sys.stderr)
+
+
+def _unharmed(listener: Listener, stream: TextIO) -> Listener:
+    """A run must not stop half way because `| head` has seen enough: it goes on, unheard."""
+
+    def tell(event: Event) -> None:
+        try:
+            listener(event)
+        except BrokenPipeError:
+            unheard(stream)
+
+    return tell
 
 
 def _only_warnings(event: Event) -> None:

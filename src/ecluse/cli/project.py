@@ -67,7 +67,15 @@ class Project:
 
     def names(self) -> list[str]:
         """The databases to look at: the one asked for, else all."""
-        return [self.wanted] if self.wanted else list(self.settings.databases)
+        from ecluse.model.settings import did_you_mean
+
+        known = list(self.settings.databases)
+        if self.wanted and self.wanted not in known:
+            raise UnknownDatabase(
+                f"'{self.wanted}' is not a database of ecluse.toml{did_you_mean(self.wanted, known)}",
+                hint=f"the databases are: {', '.join(known) or 'none'}",
+            )
+        return [self.wanted] if self.wanted else known
 
     def _only(self) -> str:
         known = list(self.settings.databases)

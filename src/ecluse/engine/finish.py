@@ -37,7 +37,7 @@ def finish(run: Run, conn: Connection, status: str, folder: Path) -> Path:
     with run.step("drop the old shape"):
         with_lock_retries(
             conn,
-            lambda c: _drop(run, c),
+            lambda c: _drop(run, c, place),
             budget_seconds=run.options.lock_budget,
             on_wait=prepare.tell_wait(run, "finish"),
         )
@@ -57,10 +57,10 @@ def _write_quarantine(run: Run, conn: Connection, place: Path) -> None:
                 out.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 
-def _drop(run: Run, conn: Connection) -> None:
+def _drop(run: Run, conn: Connection, place: Path) -> None:
     for statement in drop_statements(run):
         conn.execute(statement)
-    journal.advance(conn, run.id, status="finished", stage="finished")
+    journal.advance(conn, run.id, status="finished", stage="finished", note=str(place.resolve()))
 
 
 def drop_statements(run: Run) -> tuple[str, ...]:

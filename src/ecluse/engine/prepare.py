@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+import psycopg
+
 from ecluse.engine import journal
 from ecluse.engine.context import Connection, Restart, Run
 from ecluse.model.flow import Flow, InputTable, Member, Side
@@ -47,14 +49,18 @@ def _scripts_before(run: Run, conn: Connection) -> None:
     done = journal.steps_done(conn, run.id)
     for number, script in enumerate(s for s in run.plan.scripts if s.phase == "before"):
         if f"before {number}" not in done:
-            run_script(conn, script.up)
+            run_script(conn, script.title, script.up)
             journal.record_step(conn, run.id, f"before {number}")
 
 
-def run_script(conn: Connection, script: str) -> None:
+def run_script(conn: Connection, title: str, script: str) -> None:
     """Run a user's script under the search_path that the database gives them, not under our empty one."""
     conn.execute("SET LOCAL search_path TO DEFAULT")
-    conn.execute(script)
+    try:
+        conn.execute(script)
+    except psycopg.Error as error:
+        error.add_note(f"in the script '{title}', as it was when the run began; a new text needs a new run: roll back")
+        raise
     conn.execute("SET LOCAL search_path TO ''")
 
 

@@ -55,7 +55,7 @@ def _back(run: Run, conn: Connection) -> None:
     run.emit(Event("progress", "rollback", f"last writes carried home in {time.monotonic() - began:.2f} s"))
     for script in reversed(plan.scripts):
         if script.phase == "after" and script.down:
-            prepare.run_script(conn, script.down)
+            prepare.run_script(conn, script.title, script.down)
     statements = list(switch_sql.withdraw(plan, run.id))
     execute_all(conn, statements)
     _refuse_strangers(run, conn)
@@ -132,6 +132,6 @@ def _scripts_before(run: Run, conn: Connection) -> None:
         before = [s for s in run.plan.scripts if s.phase == "before"]
         for number, script in reversed(list(enumerate(before))):
             if script.down and f"before {number}" in done:
-                prepare.run_script(conn, script.down)
+                prepare.run_script(conn, script.title, script.down)
         journal.advance(conn, run.id, status="rolled_back", stage="rolled_back")
     run.journaled("rolled back")

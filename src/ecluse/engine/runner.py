@@ -251,6 +251,14 @@ class Engine:
 
     def _record(self, conn: Connection, migration: str) -> RunRecord:
         record = journal.unfinished(conn, migration)
+        last = next(iter(journal.runs(conn, migration)), None)
+        if record is None and last is not None and last.status == "finished":
+            raise WrongState(
+                f"'{migration}' is finished: there is no old shape to compare with or to go back to",
+                details=f"the archive is {last.note}" if last.note else "",
+                hint="ecluse status",
+                state="nothing was changed",
+            )
         if record is None:
             raise WrongState(
                 f"there is no unfinished run of '{migration}'",

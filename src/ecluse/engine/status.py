@@ -48,6 +48,7 @@ class RunStatus:
     quarantine: dict[str, dict[str, int]] = field(default_factory=dict)  # table -> reason -> rows
     parked: dict[str, dict[str, int]] = field(default_factory=dict)
     proof: Proof | None = None
+    archive: str = ""  # where `finish` wrote the old shape
     next: tuple[str, ...] = ()  # commands that fit this state
 
     @property
@@ -131,6 +132,7 @@ def _run(conn: Connection, record: RunRecord) -> dict[str, Any]:
         "quarantine": aside["quarantine"],
         "parked": aside["parked"],
         "proof": _proof(conn, record.id),
+        "archive": record.note if record.status == "finished" else "",
         "next": next_commands(record),
     }
 

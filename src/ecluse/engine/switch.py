@@ -119,8 +119,11 @@ def _switch(run: Run, conn: Connection, budget: float) -> None:
     _same_views(conn, plan)
     for table, column in switch_sql.identity_columns(plan):
         carry_identity(conn, table.within(plan.kept_schema), table, column)
-    for script in [d.up for d in plan.defines] + [s.up for s in plan.scripts if s.phase == "switch"]:
-        prepare.run_script(conn, script)
+    for define in plan.defines:
+        prepare.run_script(conn, define.title, define.up)
+    for script in plan.scripts:
+        if script.phase == "switch":
+            prepare.run_script(conn, script.title, script.up)
     for member in switch_sql.visible(plan):
         execute_all(conn, list(flow_sql.create_capture(run.id, member, member.table.name)))
     journal.advance(conn, run.id, status="switched", stage="switched")

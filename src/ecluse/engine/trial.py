@@ -209,5 +209,5 @@ def _view(plan: Plan, view: View, attempt: _Attempts) -> None:
     def create() -> str:
         return f"CREATE {kind} {target} AS {elsewhere(view.definition, names, plan.next_schema)}{tail}"
 
-    hint = f'add to the migration: drop = ["{view.name}"], or define it anew'
+    hint = f'add above the first [[operation]]: drop = ["{view.name}"], or define it anew'
     attempt.build("view", str(view.name), create, hint)

@@ -118,7 +118,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close}'?" if close else ""
 
 
-_HINT = "see `ecluse init --help` for what a settings file looks like"
+_HINT = '[databases]\napp = "env:DATABASE_URL"   # or "embedded:app", to try things out'
 _KNOWN = {(): tuple(Settings.model_fields), ("databases", "*"): tuple(DatabaseSettings.model_fields)}
 
 
@@ -143,6 +143,8 @@ def _explain(problem: dict[str, Any], text: str, file: str) -> str:
             return f"{place}'{'.'.join(path[:-1])}' has no '{path[-1]}'"
         case "value_error":
             return f"{place}{problem['ctx']['error']}"
+        case "model_type":
+            return f"{place}'{dotted}' must be the address of a database, or a table with its 'url'"
         case _:
             return f"{place}'{dotted}': {_lower_first(problem['msg'])}"
 

@@ -119,12 +119,21 @@ def _explain(found: Any, path: Path, cls: type[Operation], source: Source) -> _P
     last = next((part for part in reversed(where) if isinstance(part, str)), "")
     line = source.line(path + where)
     match found["type"]:
+        case "extra_forbidden" if last in _TOP and not nearest(last, _words(cls, where[:-1])):
+            return _Problem(line, f"'{last}' is for the whole migration: write it above the first [[operation]]")
         case "extra_forbidden":
             return _unknown(line, last, _words(cls, where[:-1]))
         case "missing":
             return _Problem(
                 line, f"'{'.'.join(map(str, where))}' is missing", f"see `ecluse operations {cls.kind_of()}`"
             )
+        case "literal_error":
+            words = re.findall(r"'([^']*)'", found["ctx"]["expected"])
+            like = nearest(str(found["input"]), words)
+            hint = f"did you mean '{like}'?" if like else ""
+            return _Problem(line, f"'{last}' must be one of {', '.join(words)}", hint)
+        case "too_short":
+            return _Problem(line, f"'{last}' is empty", f"see `ecluse operations {cls.kind_of()}`")
         case _:
             name = ".".join(str(part) for part in where)
             message = found["msg"].removeprefix("Value error, ")

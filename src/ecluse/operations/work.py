@@ -84,7 +84,8 @@ class Work:
         try:
             return Name.parse(text)
         except ValueError as error:
-            raise self.wrong(operation, str(error), *path) from error
+            hint = """a name with blanks or capitals needs double quotes: 'public."Audit Log"'"""
+            raise self.wrong(operation, str(error), *path, hint=hint) from error
 
     def table(self, operation: OperationSettings, text: str, *path: str | int) -> Table:
         """The table of that name. Raises NotInDatabase."""

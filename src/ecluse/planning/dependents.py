@@ -120,7 +120,7 @@ def _refuse_view(inv: Inventory, view: View, why: str) -> None:
         "dependent-view",
         view.name,
         f"{kind} {view.name} {why}",
-        f'add to the migration: drop = ["{view.name}"]\n'
+        f'add above the first [[operation]]: drop = ["{view.name}"]\n'
         'or make it anew in an [[operation]] of kind = "define" with '
         f'objects = ["{kind} {view.name}"], up = "{view.name.name}.sql"',
     )
@@ -151,7 +151,7 @@ def functions(inv: Inventory) -> None:
                 "dependent-function",
                 thing,
                 f"{thing} {'; '.join(lost)}",
-                f'add to the migration: drop = ["{function.name}"], or define it anew',
+                f'add above the first [[operation]]: drop = ["{function.name}"], or define it anew',
             )
             continue
         inv.functions.append(function)
@@ -208,11 +208,12 @@ def others(inv: Inventory) -> None:
 def mentions(inv: Inventory) -> list[Hazard]:
     """Functions whose text names an old table: PostgreSQL records no dependency, so people must look."""
     found = []
-    defined = {f.name for f in inv.functions}
     for function in inv.catalog.functions:
-        if function.atomic or function.extension or function.name in defined:
+        if function.atomic or function.extension or function.name in inv.given_up:
             continue
-        named = sorted(str(t) for t in inv.old if _word_in(t.name, function.definition))
+        # The head is what PostgreSQL does record; a body of text is carried as it is.
+        _, _, body = function.definition.partition("\nAS ")
+        named = sorted(str(t) for t in inv.old if _word_in(t.name, body))
         if named:
             found.append(
                 Hazard(

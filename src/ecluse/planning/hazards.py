@@ -88,7 +88,7 @@ def _handled(table: Table) -> Iterator[Hazard]:
     if table.persistence == "u":
         yield note("unlogged", f"{name} is unlogged: after a crash of the server it is empty, and so is what is copied")
     if generated := [c.name for c in table.columns if c.generated]:
-        yield note("generated-column", f"{', '.join(generated)} of {name} are generated: computed anew, then compared")
+        yield note("generated-column", f"{', '.join(generated)} of {name}: generated, so computed anew, then compared")
     if identity := [c.name for c in table.columns if c.identity]:
         yield note("identity-column", f"{', '.join(identity)} of {name}: values are kept, the sequence goes on")
     if deferrable := [c.name for c in table.constraints if c.deferrable]:
@@ -180,7 +180,7 @@ def client_hazards(flows: Iterable[Flow]) -> Iterator[Hazard]:
                     "prepared-statements",
                     "note",
                     str(was.name),
-                    f"{', '.join(changed)} of {was.name} change their type: statements that clients have prepared "
+                    f"the type of {', '.join(changed)} of {was.name} changes: statements that clients have prepared "
                     "fail after the switch until they reconnect",
                     "ecluse switch --recycle-clients ends their sessions, so that pools reconnect",
                 )

@@ -97,6 +97,8 @@ def arrive(plan: Plan) -> Iterator[str]:
         yield from ddl_table.bound_objects(member.table, member.table.name.schema)
     # A view may call a function; a function that reads a view was put after it by the plan.
     early = [f for f in plan.functions if f.oid not in plan.late_functions]
+    # A body that is text finds its tables by its caller's search_path, not by our empty one.
+    yield from ("SET LOCAL check_function_bodies TO off" for _ in plan.functions[:1])
     for function in early:
         yield from ddl_objects.function_sql(function, plan.default_grantees)
     for view in plan.views:
@@ -108,6 +110,7 @@ def arrive(plan: Plan) -> Iterator[str]:
     for function in plan.functions:
         if function.oid in plan.late_functions:
             yield from ddl_objects.function_sql(function, plan.default_grantees)
+    yield from ("SET LOCAL check_function_bodies TO DEFAULT" for _ in plan.functions[:1])
     for member in visible(plan):
         for trigger in member.table.triggers:
             yield from ddl_objects.trigger_sql(trigger, member.table.name, member.table.name)

@@ -39,7 +39,8 @@ def translate(error: psycopg.Error, state: str = "") -> EcluseError:
         return ConnectionLost("the connection to the server was lost", details=message, hint=LOST_HINT, state=state)
     if sqlstate in ("55P03", "40P01"):
         return LockNotTaken("a lock was not taken", details=message, state=state)
-    details, hint = _objects(error), ""
+    # Notes are ours: what was being done.
+    details, hint = "\n".join(part for part in (_objects(error), *getattr(error, "__notes__", ())) if part), ""
     if sqlstate[:2] in _SPEAKS_OF_OBJECTS:
         details = "\n".join(part for part in (error.diag.message_detail or "", details) if part)
         hint = error.diag.message_hint or ""

@@ -21,7 +21,7 @@ def doctor(invocation: Invocation) -> int:
     """Look at every database of the project; exit 3 where something is wrong."""
     project = Project.of(invocation)
     found = [_database(project, name) for name in project.names()]
-    healthy = all(f["good"] is not False for one in found for f in one["findings"])
+    healthy = bool(found) and all(f["good"] is not False for one in found for f in one["findings"])
     invocation.show({"healthy": healthy, "databases": found}, _lines)
     return 0 if healthy else 3
 
@@ -48,5 +48,6 @@ def _lines(value: dict[str, Any]) -> Iterator[str]:
                 rows.append(("", "", f"hint: {finding['hint']}"))
         yield from human.table(rows)
     if not value["databases"]:
-        yield "there is no database in ecluse.toml"
+        yield 'There is no database in ecluse.toml. To try things out: [databases] app = "embedded:app"'
+        return
     yield "Nothing is wrong." if value["healthy"] else "Something is wrong: see the lines that say NO."

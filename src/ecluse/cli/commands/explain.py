@@ -10,11 +10,12 @@ from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
 from ecluse.cli.render import planned
 from ecluse.cli.render.json import plain
+from ecluse.cli.words import PHASES
 
 
 @click.command(cls=Command)
 @arguments.migration
-@click.option("--phase", multiple=True, help="Only the steps of this phase: expand, copy, index, drain, ...")
+@click.option("--phase", multiple=True, type=click.Choice(tuple(PHASES)), help="Only the steps of this phase.")
 @current
 def explain(invocation: Invocation, /, migration: str, phase: tuple[str, ...]) -> int:
     """Print the SQL of every step of a MIGRATION, with its lock and its undo. Nothing is run.

@@ -12,6 +12,7 @@ from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
 from ecluse.cli.render import runs
+from ecluse.cli.standing import standing
 from ecluse.errors import WrongState
 
 
@@ -31,9 +32,15 @@ def finish(
     wanted = project.migration(migration)
     database = project.database(wanted.database)
     begun = unfinished_plan(database, wanted.name)
+    already = standing(database, wanted.name)
+    if begun is None and already:
+        invocation.conclude(already, runs.standing)
+        return
     if begun is None:
         raise WrongState(
-            f"there is no unfinished run of '{wanted.name}'", hint="ecluse status", state="nothing was changed"
+            f"there is no unfinished run of '{wanted.name}'",
+            hint=f"ecluse apply {migration}",
+            state="nothing was changed",
         )
     running.confirm_finish(invocation, database, migration, begun[1].fingerprint, confirm)
     again = f"ecluse finish {migration}"

@@ -68,16 +68,20 @@ def _run(run: dict[str, Any]) -> Iterator[str]:
     yield f"  {human.heading(run['migration'])}  run {run['id']}  {run['status']}{stage}  plan {run['fingerprint']}"
     yield f"    {state(run)}"
     yield f"    began {_moment(run['started_at'])}, last record {_moment(run['updated_at'])}"
-    yield from _copied(run)
+    if run["status"] != "rolled_back":
+        yield from _copied(run)
     if run["pending"] is not None:
         yield f"    {human.many(run['pending'], 'change')} wait in the log"
     if run["restarts"]:
         yield f"    the copy was started again {human.many(run['restarts'], 'time')}"
-    yield from _aside("in quarantine", run["quarantine"], "    ")
+    if run["status"] != "rolled_back":  # the old shape has these rows, and is in use
+        yield from _aside("in quarantine", run["quarantine"], "    ")
     yield from _aside("parked", run["parked"], "    ")
     if run["proof"]:
         proof = run["proof"]
         yield f"    last proof: {human.answer(proof['passed'])} ({proof['moment']}, {_moment(proof['at'])})"
+    if run["archive"]:
+        yield f"    archive: {run['archive']}"
     if run["next"]:
         yield f"    next: {'  |  '.join(run['next'])}"
 
