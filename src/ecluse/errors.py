@@ -134,6 +134,13 @@ class UnknownMigration(EcluseError):
     exit_status = 2
 
 
+class ExpectationError(EcluseError):
+    """What a database is to be compared with cannot be read; file and line are in the message."""
+
+    code = "ECL206"
+    exit_status = 2
+
+
 # --- 3xx state and drift ----------------------------------------------------------------------------
 
 

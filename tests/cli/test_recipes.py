@@ -12,7 +12,7 @@ NAME = "conversations_to_messages"
 
 def test_recipes_are_listed_and_shown(empty: Project) -> None:
     listed = empty.run("recipes", "--json").value["recipes"]
-    assert [r["name"] for r in listed] == [NAME]
+    assert [r["name"] for r in listed] == [NAME, "production_columns"]
     assert set(empty.run("recipes", NAME, "--json").value["recipes"][0]["generations"]) == {"L1", "L2", "L3"}
     unknown = empty.run("recipes", "conversations_to_mesages")
     assert unknown.status == 2
@@ -32,7 +32,8 @@ def test_init_loads_a_sample_writes_the_recipe_and_overwrites_nothing(tmp_path: 
     assert file.read_text(encoding="utf-8").startswith("# edited\n")
     full = project.run("init", NAME, "--sample", "L2", "--json")
     assert (full.status, full.error["code"]) == (1, "ECL303")
-    assert project.run("inspect", "--json").value["recipes"] == [{"recipe": NAME, "generation": "L2"}]
+    known = project.run("inspect", "--json").value["recipes"]
+    assert known == [{"recipe": name, "generation": "L2"} for name in (NAME, "production_columns")]
     assert project.run("plan", NAME).status == 0
 
 

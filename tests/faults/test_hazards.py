@@ -212,6 +212,27 @@ def test_a_carried_function_whose_body_is_text_is_told(database: Database, stage
     assert sql(stage, "SELECT count(*) FROM f()") == [(0,)]
 
 
+def test_a_view_on_a_view_that_is_made_anew_is_refused_by_name(database: Database, tmp_path: Path) -> None:
+    """It would go on reading the old one, and `finish` could not drop that."""
+    load(
+        database,
+        "CREATE TABLE things (id int PRIMARY KEY); CREATE VIEW lower_one AS SELECT id FROM things;"
+        "CREATE VIEW upper_one AS SELECT id FROM lower_one",
+    )
+    file = tmp_path / "anew.toml"
+    file.write_text("""
+name = "anew"
+[[operation]]
+kind = "define"
+title = "the lower view"
+objects = ["view public.lower_one"]
+up = "create view public.lower_one as select id, id + 1 as next from public.things"
+""")
+    refused = Stage(database, file).plan().refused
+    assert [(h.id, h.object) for h in refused] == [("dependent-view", "public.upper_one")]
+    assert "stands on public.lower_one" in refused[0].message
+
+
 # --- what the server is busy with -------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from pglast.parser import ParseError
 from ecluse.engine.build import index_tasks
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import MappingError
-from ecluse.model.catalog import Catalog, Table, View
+from ecluse.model.catalog import Catalog, View
 from ecluse.model.flow import Flow, Member, Side, fill
 from ecluse.model.names import ident
 from ecluse.model.plan import Define, Hazard, Plan
@@ -60,15 +60,8 @@ def trial(conn: Connection, plan: Plan) -> tuple[list[Hazard], Reading | None]:
             for define in plan.defines:
                 _define(plan, define, attempt)
         if not found:
-            reading = Reading(bare, read_catalog(conn, _read_after(plan), measure=False))
+            reading = Reading(bare, read_catalog(conn, [plan.next_schema], measure=False))
     return found, reading
-
-
-def _read_after(plan: Plan) -> list[str]:
-    """The next schema, and where triggers were made on tables that are not built anew."""
-    ours = {member.table.name for member in switch_sql.visible(plan)}
-    things = (thing for define in plan.defines for thing in define.objects)
-    return [plan.next_schema, *{t.name.schema for t in things if t.kind == "trigger" and t.name not in ours}]
 
 
 class _Attempts:
@@ -114,9 +107,13 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
         for member in flow.new.members:
             name = str(member.table.name)
             attempt("table", name, ddl_table.create_table(member.table, plan.next_schema))
+    for table in switch_sql.altered(plan):
+        # A stand-in: making a trigger on the table itself would lock out its writers for as long as the trial takes.
+        attempt("table", str(table), f"CREATE TABLE {table.within(plan.next_schema).sql} (LIKE {table.sql})")
     for added in plan.added:
-        alone = Table(added.table, added.columns)
-        attempt("column", str(added.table), ddl_table.create_table(alone, plan.next_schema))
+        for column in added.columns:
+            at = added.table.within(plan.next_schema)
+            attempt("column", str(added.table), ddl_table.add_column(at, column))
     for flow in plan.flows:
         for member in flow.new.members:
             name = str(member.table.name)
@@ -189,7 +186,7 @@ def _unit(side: Side, at: flow_sql.Places) -> str:
 def _define(plan: Plan, define: Define, attempt: _Attempts) -> None:
     """Make what the script makes, in the next schema: bodies of functions are not looked into, all else is."""
     names = {m.table.name for m in switch_sql.visible(plan)} | {v.name for v in plan.views}
-    names |= {o.name for d in plan.defines for o in d.objects}
+    names |= {o.name for d in plan.defines for o in d.objects} | set(switch_sql.altered(plan))
     try:
         statements = script_elsewhere(define.up, names, plan.next_schema)
     except ParseError as error:
@@ -202,6 +199,7 @@ def _define(plan: Plan, define: Define, attempt: _Attempts) -> None:
 
 def _view(plan: Plan, view: View, attempt: _Attempts) -> None:
     names = {m.table.name for m in switch_sql.visible(plan)} | {v.name for v in plan.views}
+    names |= set(switch_sql.altered(plan))
     kind = "MATERIALIZED VIEW" if view.materialised else "VIEW"
     tail = " WITH NO DATA" if view.materialised else ""
     target = view.name.within(plan.next_schema).sql

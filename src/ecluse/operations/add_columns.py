@@ -55,4 +55,5 @@ class AddColumns(Operation):
                     f'columns = {{ {name} = {{ type = "{definition}", from = "…" }} }}',
                 )
             draft.added.append(column)
-            draft.targets[name] = Target(column, column.default or "NULL")
+            # Typed here: in a subquery a bare NULL, or a bare constant, is a text.
+            draft.targets[name] = Target(column, f"({column.default or 'NULL'})::{column.type}")

@@ -39,10 +39,13 @@ class Inventory:
 
 
 def views(inv: Inventory) -> None:
-    """Views that stand on old tables, directly or through other views, the ones stood upon first."""
+    """Views that stand on old tables, directly or through other views, the ones stood upon first.
+
+    A view that the migration gives up or makes anew is one of them: what stands on it would go on reading the old one.
+    """
     standing: dict[Name, list[Dependent]] = {}
-    affected: set[Name] = set(inv.old)
-    found: list[Name] = []
+    found = sorted(name for name in inv.given_up if name in inv.catalog.views)
+    affected: set[Name] = {*inv.old, *found}
     edges = [d for d in inv.catalog.dependents if d.kind in ("view", "matview") and d.name is not None]
     while True:
         layer = sorted({d.name for d in edges if d.table in affected and d.name and d.name not in found})

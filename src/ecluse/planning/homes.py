@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ecluse.model.names import Name
 from ecluse.model.plan import Plan
-from ecluse.planning.switch_sql import visible
+from ecluse.planning.switch_sql import altered, visible
 
 _T = TypeVar("_T")
 
@@ -18,6 +18,7 @@ class Homes:
 
     def __init__(self, plan: Plan) -> None:
         names = [m.table.name for m in visible(plan)] + [v.name for v in plan.views]
+        names += altered(plan)
         names += [o.name for d in plan.defines for o in d.objects if o.kind != "trigger"]
         self._next = plan.next_schema
         self._schemas = {name.name: name.schema for name in names}

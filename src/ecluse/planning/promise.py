@@ -17,7 +17,7 @@ from ecluse.model.plan import Plan, Structure
 from ecluse.planning.homes import Homes
 from ecluse.planning.key_text import same_words
 from ecluse.planning.structure import Deviation, difference
-from ecluse.planning.switch_sql import free_sequences, old_tables, visible
+from ecluse.planning.switch_sql import altered, free_sequences, old_tables, visible
 
 _OURS = ("zz_ecluse_capture", "ecluse_unit_")
 _CAPTURE = ("zz_ecluse_capture", "zz_ecluse_capture_t")
@@ -95,12 +95,12 @@ def _parts(plan: Plan, homes: Homes, tried: Catalog) -> Iterator[Table]:
     for added in plan.added:
         part = parts.setdefault(added.table, Table(added.table, ()))
         found = homes.settle(tried.tables[added.table.within(plan.next_schema)], added.table.schema)
-        parts[added.table] = replace(part, columns=found.columns)
-    ours = {member.table.name for member in visible(plan)}
+        new = {column.name for column in added.columns}
+        parts[added.table] = replace(part, columns=tuple(c for c in found.columns if c.name in new))
     for thing in (o for d in plan.defines for o in d.objects):
-        if thing.kind == "trigger" and thing.name not in ours and thing.name in tried.tables:
+        if thing.kind == "trigger" and thing.name in altered(plan):
             part = parts.setdefault(thing.name, Table(thing.name, ()))
-            made = homes.settle(tried.tables[thing.name], thing.name.schema).triggers
+            made = homes.settle(tried.tables[thing.name.within(plan.next_schema)], thing.name.schema).triggers
             found_triggers = tuple(t for t in made if thing.signature.startswith(f"{_quoted(t.name)} ON "))
             parts[thing.name] = replace(part, triggers=(*part.triggers, *found_triggers))
     yield from parts.values()

@@ -28,6 +28,14 @@ def old_tables(plan: Plan) -> tuple[Table, ...]:
     return tuple(m.table for f in plan.flows for m in f.old.members) + plan.archives
 
 
+def altered(plan: Plan) -> tuple[Name, ...]:
+    """Tables that stay, and to which the plan adds columns or triggers."""
+    made = {m.table.name for m in visible(plan)} | {v.name for v in plan.views}
+    made |= {o.name for d in plan.defines for o in d.objects if o.kind != "trigger"}
+    triggers = {o.name for d in plan.defines for o in d.objects if o.kind == "trigger"}
+    return tuple(sorted({a.table for a in plan.added} | (triggers - made)))
+
+
 def outside_parents(plan: Plan) -> set[Name]:
     """Tables outside the plan that its tables refer to: making and dropping foreign keys locks them."""
     inside = {t.name for t in old_tables(plan)} | {m.table.name for m in visible(plan)}
@@ -44,7 +52,7 @@ def lock_order(plan: Plan, *, switched: bool) -> tuple[tuple[str, ...], tuple[st
     """
     new = sorted({m.table.name.within(plan.next_schema) for m in visible(plan)})
     views = [m.name for m in plan.moved if m.kind == "view"]
-    outside = {k.table for k in plan.outside_keys} | outside_parents(plan) | {a.table for a in plan.added}
+    outside = {k.table for k in plan.outside_keys} | outside_parents(plan) | set(altered(plan))
     if switched:
         ours = sorted({t.name.within(plan.kept_schema) for t in old_tables(plan)})
         made = [v.name for v in reversed(plan.views) if not v.materialised]

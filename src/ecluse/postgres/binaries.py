@@ -12,6 +12,7 @@ from ecluse.errors import EmbeddedServerFailed
 
 DEFAULT_VERSION = 18
 _FOLDERS = {18: "pginstall18", 16: "pginstall"}  # inside the wheel
+EMBEDDED = tuple(_FOLDERS)
 _SYSTEM_PLACES = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
 
 

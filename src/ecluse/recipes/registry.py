@@ -11,8 +11,10 @@ import psycopg
 from ecluse.model.catalog import Catalog
 from ecluse.recipes.conversations_to_messages.generate import Generation, generate
 from ecluse.recipes.conversations_to_messages.recognise import recognise
+from ecluse.recipes.conversations_to_messages.shape import shape as conversations_shape
 from ecluse.recipes.conversations_to_messages.values import Options
 from ecluse.recipes.conversations_to_messages.write import NAME, write
+from ecluse.recipes.production_columns import write as production
 
 Connection = psycopg.Connection[Any]
 
@@ -30,7 +32,8 @@ class Recipe:
     """A migration that is written for the database it is pointed at.
 
     `detect` and `write` raise UnknownGeneration, which says what differs. `write` gives the files by their paths in the
-    migration's folder. `load` makes a sample legacy database of a generation.
+    migration's folder. `load` makes a sample legacy database of a generation. `shape` is a script of
+    the shape that the recipe promises to the database of a catalogue.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Recipe:
     detect: Callable[[Catalog], str]
     write: Callable[[Catalog, str, Choices], dict[str, str]]
     load: Callable[[Connection, str, int, int], None]
+    shape: Callable[[Catalog], str]
 
 
 def _write_conversations(catalog: Catalog, database: str, choices: Choices) -> dict[str, str]:
@@ -63,6 +67,19 @@ RECIPES: dict[str, Recipe] = {
             lambda catalog: recognise(catalog).generation,
             _write_conversations,
             _load_conversations,
+            conversations_shape,
+        ),
+        Recipe(
+            production.NAME,
+            "A flat table of conversations gets the columns that production needs, and its view.",
+            {
+                "L2": "conversations without sources and mode; feedback a text or a number",
+                "L3": "conversations with sources and mode",
+            },
+            production.detect,
+            lambda catalog, database, _: production.write(catalog, database),
+            _load_conversations,
+            production.shape,
         ),
     )
 }

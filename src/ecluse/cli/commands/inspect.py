@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,20 +18,31 @@ from ecluse.errors import UnknownGeneration
 
 if TYPE_CHECKING:
     from ecluse.model.catalog import Catalog, Table
+    from ecluse.postgres.connect import Database
 
 
 @click.command(cls=Command)
+@click.option("--expect", metavar="FILE|RECIPE", help="Compare the schema with this one; exit 3 where it differs.")
+@click.option("--save", type=click.Path(path_type=Path), metavar="FILE", help="Write the schema to FILE (.json).")
 @current
-def inspect(invocation: Invocation) -> None:
+def inspect(invocation: Invocation, /, expect: str | None, save: Path | None) -> int:
     """Show the tables of a database, and the columns that look like references without being foreign keys.
 
     For those, a sample of the values is looked up in the keys of other tables, inside jsonb and arrays too.
+
+    With --expect, say instead what is missing and what differs from a schema, and print a migration that would bring
+    it: a .sql file as `pg_dump --schema-only` writes it or by hand, a FILE of --save, or what a RECIPE promises. Not
+    compared are owners, comments, storage, the order of columns, and what extensions made. What only the database has
+    is told, and is no fault; rights are, where the schema gives any on the object.
     """
     from ecluse.postgres.catalog import read_catalog
     from ecluse.postgres.connect import open_session
     from ecluse.postgres.references import likely_references
 
-    database = Project.of(invocation).database()
+    project = Project.of(invocation)
+    database = project.database()
+    if expect or save:
+        return _schema(invocation, project, database, expect, save)
     with open_session(database, role="inspect") as conn:
         catalog = read_catalog(conn)
         references = likely_references(conn, catalog)
@@ -42,6 +54,27 @@ def inspect(invocation: Invocation) -> None:
         "recipes": _recipes(catalog),
     }
     invocation.show(value, _lines)
+    return 0
+
+
+def _schema(invocation: Invocation, project: Project, database: Database, wanted: str | None, file: Path | None) -> int:
+    """Save the schema, or compare it."""
+    from ecluse.cli import expect
+    from ecluse.postgres.catalog import read_catalog
+    from ecluse.postgres.connect import open_session
+    from ecluse.postgres.saved_catalog import save
+
+    with open_session(database, role="inspect") as conn:
+        catalog = read_catalog(conn, measure=False)
+        roles = {str(row[0]) for row in conn.execute("SELECT rolname FROM pg_roles")}
+    if file is not None:
+        file.write_text(save(catalog), encoding="utf-8")
+        invocation.say(f"wrote {file}")
+    if wanted is None:
+        return 0
+    value = expect.compared(project, database, wanted, catalog, roles)
+    invocation.show(value, expect.lines)
+    return 0 if value["fits"] else 3
 
 
 def _recipes(catalog: Catalog) -> list[dict[str, str]]:

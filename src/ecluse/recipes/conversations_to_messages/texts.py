@@ -1,25 +1,10 @@
-"""The SQL of this recipe: files of this folder, in which `@{name}` stands for a text that is put in."""
+"""The SQL of this recipe."""
 
 from __future__ import annotations
 
-import re
-from importlib.resources import files
-
-_SLOT = re.compile(r"(?m)^(?P<indent> *)@\{(?P<block>\w+)\}$|@\{(?P<name>\w+)\}")
+from ecluse.recipes.texts import text_of
 
 
 def text(path: str, **values: str) -> str:
-    """The file with its slots filled. Raises KeyError for a slot without a value."""
-    return fill(files(__package__).joinpath(path).read_text(encoding="utf-8"), values)
-
-
-def fill(template: str, values: dict[str, str]) -> str:
-    """A slot alone on its line takes several lines, indented as it is, or none at all."""
-
-    def put(found: re.Match[str]) -> str:
-        if found["name"]:
-            return values[found["name"]]
-        lines = values[found["block"]].splitlines()
-        return "\n".join(found["indent"] + line if line else "" for line in lines)
-
-    return _SLOT.sub(put, template)
+    """The file with its slots filled."""
+    return text_of("ecluse.recipes.conversations_to_messages", path, **values)

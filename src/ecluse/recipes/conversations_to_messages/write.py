@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from ecluse.model.catalog import Catalog, Table
 from ecluse.model.names import Name
+from ecluse.model.toml_text import string, strings, table
 from ecluse.model.uuid_sql import valid_uuid
 from ecluse.recipes.conversations_to_messages import forward, inverse, tables
 from ecluse.recipes.conversations_to_messages.recognise import Legacy, recognise
 from ecluse.recipes.conversations_to_messages.texts import text
-from ecluse.recipes.conversations_to_messages.toml_text import string, strings, table
 from ecluse.recipes.conversations_to_messages.values import Options, Values, quoted
 
 NAME = "conversations_to_messages"
