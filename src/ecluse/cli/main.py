@@ -33,6 +33,7 @@ COMMANDS = {
         "rollback",
         "finish",
         "quarantine",
+        "identity",
         "demo",
         "operations",
         "recipes",
