@@ -13,18 +13,21 @@ from ecluse.identity.rivals import Rivals
 from ecluse.identity.sessions import DatabaseAway, Sessions
 from ecluse.identity.source_sql import as_record, columns_of, lookup, require, row_columns
 from ecluse.identity.tally import Tally
-from ecluse.model.identity import Identity, Source
+from ecluse.model.identity import Identity, Kind, Source
 from ecluse.postgres.connect import Session
 
+# An audit asks for everybody, and where no index fits (e-mails by lower case) each question reads the whole source.
+_AT_ONCE = 10 * BATCH
 
-def resolver_for(identity: Identity, sessions: Sessions) -> Resolver:
+
+def resolver_for(identity: Identity, sessions: Sessions, batch: int = BATCH) -> Resolver:
     """The resolver over the declared sources."""
-    return Resolver({source: lookup(sessions, source) for source in identity.source})
+    return Resolver({source: lookup(sessions, source) for source in identity.source}, batch)
 
 
 def audit(identity: Identity, databases: Iterable[str], sessions: Sessions, show: Callable[[str], str]) -> Audit:
     """Look at all sources, and at the columns of these databases. `show` masks values. Nothing is changed."""
-    resolver = resolver_for(identity, sessions)
+    resolver = resolver_for(identity, sessions, _AT_ONCE)
     states: list[SourceState] = []
     columns = []
     findings: list[Finding] = []
@@ -58,7 +61,7 @@ def _column(
     own = next((s for s in sources if (s.database, s.name) == (holder.database, holder.name)), None)
     without = own if own is not None and holder.column in own.ids.values() else None
     values = counted(conn, examined)
-    while batch := dict(islice(values, BATCH)):
+    while batch := dict(islice(values, _AT_ONCE)):
         for value, outcome in resolver.resolve(batch, prefer=holder.holds, without=without):
             tally.add(value, batch[value], outcome)
     return tally
@@ -73,9 +76,10 @@ def _source(source: Source, resolver: Resolver, sessions: Sessions, rivals: Riva
             types = columns_of(conn, source.database, source.name)
             require(types, str(source), *source.ids.values(), source.deleted)
             records = _records(conn, source)
-            while batch := list(islice(records, BATCH)):
+            while batch := list(islice(records, _AT_ONCE)):
                 people += len(batch)
-                values = dict.fromkeys(text for record in batch for _, text in record.ids)
+                # Kind by kind, so that not every question has e-mails in it.
+                values = dict.fromkeys(text for kind in Kind for record in batch if (text := record.written(kind)))
                 for value, outcome in resolver.resolve(values):
                     if isinstance(outcome, Ambiguous) and outcome.conflict is not None:
                         rivals.add(value, outcome)

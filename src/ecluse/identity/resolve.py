@@ -21,10 +21,11 @@ class Silent(Exception):
 
 
 class Resolver:
-    """One resolver over any set of sources. One question to each source for a thousand values."""
+    """One resolver over any set of sources. One question to each source for a thousand values, or for `batch`."""
 
-    def __init__(self, sources: Mapping[Source, Lookup]) -> None:
+    def __init__(self, sources: Mapping[Source, Lookup], batch: int = BATCH) -> None:
         self._sources = sources
+        self._size = batch
 
     def resolve(
         self,
@@ -40,7 +41,7 @@ class Resolver:
         asked: one whose own values these are.
         """
         pending = iter(values)
-        while batch := list(dict.fromkeys(islice(pending, BATCH))):
+        while batch := list(dict.fromkeys(islice(pending, self._size))):
             yield from self._batch(batch, kinds, prefer, without)
 
     def _batch(
