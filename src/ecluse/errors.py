@@ -99,6 +99,12 @@ class EmbeddedServerFailed(EcluseError):
     code = "ECL112"
 
 
+class SourceUnreachable(EcluseError):
+    """A source of identity did not answer, and without it nobody can say who is who."""
+
+    code = "ECL113"
+
+
 # --- 2xx the migration file -------------------------------------------------------------------------
 
 

@@ -64,6 +64,19 @@ def test_a_password_is_not_shown() -> None:
             '[databases]\n"app".url = "embedded:a"\napp.portect = true\n',
             "ecluse.toml line 3: unknown key 'portect'; did you mean 'protect'?",
         ),
+        (
+            "[databases]\napp = 'embedded:a'\n[[identity.source]]\ndatabase = 'app'\ntable = 'users'\nauth = 'id'\n"
+            "[[identity.source]]\ndatabase = 'app'\ntable = 'users'\nemial = 'email'\nauth = 'id'\n",
+            "ecluse.toml line 10: unknown key 'emial'; did you mean 'email'?",
+        ),
+        (
+            "[databases]\napp = 'embedded:a'\n[[identity.source]]\ndatabase = 'app'\ntable = 'users'\n",
+            "ecluse.toml line 3: a source needs one of legacy, profile, auth, email",
+        ),
+        (
+            "[databases]\napp = 'embedded:a'\n[[identity.column]]\ndatabase = 'ap'\ntable = 'c'\ncolumn = 'u'\n",
+            "ecluse.toml: 'ap', of c under [identity], is not a database; did you mean 'app'?",
+        ),
         ("[databases.app]\nzzz = 1\nurl = 'embedded:a'", "ecluse.toml line 2: unknown key 'zzz'"),
         ("[databases.app]\nprotect = true\n", "ecluse.toml line 1: 'databases.app' has no 'url'"),
         (

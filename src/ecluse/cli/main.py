@@ -33,6 +33,7 @@ COMMANDS = {
         "finish",
         "quarantine",
         "supabase",
+        "identity",
         "demo",
         "operations",
         "recipes",

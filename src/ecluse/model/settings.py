@@ -1,10 +1,11 @@
-"""The content of `ecluse.toml`: which databases there are, and where the migrations lie."""
+"""The content of `ecluse.toml`: which databases there are, where the migrations lie, and where people are known."""
 
 from __future__ import annotations
 
 import difflib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -12,10 +13,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ecluse.errors import SettingsError, redact
+from ecluse.model.identity import Holder, Identity, Source
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}\Z")
 _POSITION = re.compile(r"\(at line (\d+), column (\d+)\)")
 _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
+_REPEATED = re.compile(r"\s*\[\[\s*([^\[\]]+?)\s*\]\]\s*(?:#.*)?$")
 _ASSIGNMENT = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 
 
@@ -73,6 +76,7 @@ class Settings(BaseModel):
 
     databases: dict[str, DatabaseSettings] = {}
     migrations: Annotated[str, Field(min_length=1)] = "migrations"
+    identity: Identity = Identity()
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +94,14 @@ class Settings(BaseModel):
             if not _NAME.match(name):
                 raise ValueError(f"'{name}' cannot be the name of a database; use letters, digits, '-' and '_'")
         return databases
+
+    @model_validator(mode="after")
+    def _known_databases(self) -> Settings:
+        for part in (*self.identity.source, *self.identity.column):
+            if part.database not in self.databases:
+                near = did_you_mean(part.database, self.databases)
+                raise ValueError(f"'{part.database}', of {part.table} under [identity], is not a database{near}")
+        return self
 
 
 def parse_settings(text: str, file: str = "ecluse.toml") -> Settings:
@@ -119,7 +131,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 _HINT = '[databases]\napp = "env:DATABASE_URL"   # or "embedded:app", to try things out'
-_KNOWN = {(): tuple(Settings.model_fields), ("databases", "*"): tuple(DatabaseSettings.model_fields)}
+_KNOWN: dict[tuple[str, ...], tuple[str, ...]] = {
+    (): tuple(Settings.model_fields),
+    ("databases", "*"): tuple(DatabaseSettings.model_fields),
+    ("identity",): tuple(Identity.model_fields),
+    ("identity", "source", "*"): tuple(Source.model_fields),
+    ("identity", "column", "*"): tuple(Holder.model_fields),
+}
 
 
 def _malformed(text: str, file: str, message: str) -> SettingsError:
@@ -137,8 +155,8 @@ def _explain(problem: dict[str, Any], text: str, file: str) -> str:
     dotted = ".".join(path)
     match problem["type"]:
         case "extra_forbidden":
-            inside = ("databases", "*") if path[:1] == ("databases",) else ()
-            return f"{place}unknown key '{path[-1]}'{did_you_mean(path[-1], _KNOWN[inside])}"
+            known = next(known for inside, known in _KNOWN.items() if _within(path[:-1], inside))
+            return f"{place}unknown key '{path[-1]}'{did_you_mean(path[-1], known)}"
         case "missing":
             return f"{place}'{'.'.join(path[:-1])}' has no '{path[-1]}'"
         case "value_error":
@@ -149,6 +167,10 @@ def _explain(problem: dict[str, Any], text: str, file: str) -> str:
             return f"{place}'{dotted}': {_lower_first(problem['msg'])}"
 
 
+def _within(path: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    return len(path) == len(pattern) and all(b in ("*", a) for a, b in zip(path, pattern, strict=True))
+
+
 def _lower_first(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
@@ -157,10 +179,16 @@ def line_of(text: str, path: tuple[str, ...]) -> int | None:
     """The line where a key is written, or the nearest key or table around it: tomllib does not tell positions."""
     best: tuple[int, int] | None = None  # (depth, line)
     table: tuple[str, ...] = ()
+    repeated: Counter[tuple[str, ...]] = Counter()
     for number, line in enumerate(text.splitlines(), start=1):
         header = _HEADER.match(line)
+        again = _REPEATED.match(line)
         assignment = _ASSIGNMENT.match(line)
-        if header:
+        if again:
+            key = _split_key(again[1])
+            here = table = (*key, str(repeated[key]))
+            repeated[key] += 1
+        elif header:
             here = table = _split_key(header[1])
         elif assignment:
             here = table + _split_key(assignment[1])

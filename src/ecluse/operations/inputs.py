@@ -19,6 +19,7 @@ from ecluse.model.uuid_sql import parse_uuid
 
 Rows = tuple[tuple[str, ...], ...]
 MAP_COLUMNS = ("old_value", "uuid")
+EVIDENCE = "evidence"  # of `ecluse identity map`: for people, and left unread here
 
 
 def input_name(migration: str, alias: str) -> Name:
@@ -47,12 +48,12 @@ def read_map(text: str) -> Rows:
     """Pairs of a text that is not a UUID and the UUID that it becomes; both only once."""
     lines = _lines(text)
     _, header = next(lines)
-    if tuple(name.strip() for name in header) != MAP_COLUMNS:
+    if tuple(name.strip() for name in header) not in (MAP_COLUMNS, (*MAP_COLUMNS, EVIDENCE)):
         raise ValueError(f"line 1: the header is '{','.join(header)}', not '{','.join(MAP_COLUMNS)}'")
     pairs: list[tuple[str, str]] = []
     olds: dict[str, int] = {}
     news: dict[str, int] = {}
-    for line, (old, new) in lines:
+    for line, (old, new, *_) in lines:
         uuid = parse_uuid(new.strip())
         if not uuid:
             raise ValueError(f"line {line}: the new value is not a UUID")

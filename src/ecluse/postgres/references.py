@@ -87,6 +87,20 @@ def likely_references(
     return tuple(sorted(found, key=lambda one: (one.table, one.column, one.path, -one.share, one.key_table)))
 
 
+def sample_of(
+    conn: psycopg.Connection[Any], table: Table, column: Column, *, whole: bool = False, sample: int = 1000
+) -> dict[str, list[str]]:
+    """Values of a column that could be references, by the place inside it; small numbers only where `whole`."""
+    kinds = (_TEXT, _LIST, _WHOLE) if whole else (_TEXT, _LIST)
+    if column.type not in ("jsonb", "json") and not any(kind.match(column.type) for kind in kinds):
+        return {}
+    found: dict[str, list[str]] = {}
+    query = f"WITH RECURSIVE {_values(table, column, sample)} SELECT path, v FROM seen ORDER BY path, v"
+    for path, value in conn.execute(query.encode()):
+        found.setdefault(path, []).append(value)
+    return found
+
+
 def _keys(catalog: Catalog) -> Iterator[_Key]:
     for table in catalog.tables.values():
         if table.kind == "f" or table.extension:
