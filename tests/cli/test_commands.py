@@ -104,6 +104,17 @@ def test_the_whole_way_and_back(project: Project) -> None:
         assert "ecluse rollback uuids  |  ecluse finish uuids" in stands.out
 
 
+def test_a_file_that_is_edited_after_apply_is_told(project: Project) -> None:
+    assert project.run("apply", "uuids").status == 0
+    assert "has changed" not in project.run("apply", "uuids").err
+    file = project.folder / "migrations" / "uuids.toml"
+    file.write_text(file.read_text(encoding="utf-8") + "\n# another thought\n", encoding="utf-8")
+    switched = project.run("switch", "uuids")
+    assert switched.status == 0
+    assert "has changed since this run began" in switched.err
+    assert "ecluse rollback uuids" in switched.err
+
+
 def test_finish_needs_more_than_yes(project: Project) -> None:
     project.run("apply", "uuids", "--switch")
     alone = project.run("finish", "uuids", "--yes", "--json")

@@ -18,6 +18,8 @@ from ecluse.errors import Interrupted, NotConfirmed
 if TYPE_CHECKING:
     from ecluse.engine.context import Options, Stop
     from ecluse.engine.runner import Engine
+    from ecluse.model.migration import Migration
+    from ecluse.model.plan import Plan
     from ecluse.postgres.connect import Database
 
 
@@ -61,6 +63,15 @@ def _interrupts(invocation: Invocation, stop: Stop) -> Iterator[None]:
         for number, handler in before.items():
             # Once stopped, the process only says so and ends: another Ctrl-C must not take its exit status from it.
             signal.signal(number, signal.SIG_IGN if asked else handler)
+
+
+def tell_edited(invocation: Invocation, wanted: Migration, begun: Plan) -> None:
+    """Say that a run keeps to the plan it began with, where the migration says something else by now."""
+    if begun.source and begun.source != wanted.digest:
+        invocation.say(
+            f"the file of '{wanted.name}', or one that it names, has changed since this run began; the run keeps to "
+            f"its plan. For the new text: ecluse rollback {wanted.name}, then apply again"
+        )
 
 
 def confirm_protected(invocation: Invocation, database: Database, what: str) -> None:

@@ -44,7 +44,7 @@ def make_plan(database: Database, migration: Migration, *, show_values: bool = F
         try:
             catalog = read_catalog(conn)
             compiled = compile_migration(migration, catalog)
-            plan = assemble(migration.name, compiled.changes, catalog, compiled.hazards, migration.source.text)
+            plan = assemble(migration.name, compiled.changes, catalog, compiled.hazards, migration.digest)
             _require_rights(catalog, plan)
             census = tuple(_census(conn, query, show_values) for query in _readable(plan, compiled.census_queries))
             hazards = [*plan.hazards, *_of_census(census), *_unfinished(conn, migration.name)]

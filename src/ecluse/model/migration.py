@@ -6,6 +6,8 @@ to say about it. The operations themselves live in `operations/`; here is only w
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -115,3 +117,13 @@ class Migration:
     drop: tuple[str, ...] = ()
     source: Source = field(default_factory=lambda: Source("", ""))
     files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits over all that it says, the files that it names included."""
+        said = [
+            self.source.text,
+            [operation.model_dump(mode="json") for operation in self.operations],
+            dict(self.files),
+        ]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]

@@ -170,6 +170,7 @@ class Plan:
     prebuilt: tuple[Name, ...] = ()  # materialised views that are built in the next schema and moved
     late_functions: tuple[int, ...] = ()  # oids of carried functions that read a carried view
     sequences: tuple[Sequence, ...] = ()  # of identity columns that are carried: rights and comments go along
+    source: str = ""  # the digest of the migration that it was made from
     structure: Structure | None = None  # None where the plan is refused, so that it was not tried
     format: int = 1
 

@@ -22,7 +22,7 @@ def assemble(
     found: Iterable[Hazard] = (),
     source: str = "",
 ) -> Plan:
-    """The plan for these changes on this database. `source` is the migration's own text, part of the fingerprint."""
+    """The plan for these changes on this database. `source` is the migration's digest, part of the fingerprint."""
     changes = tuple(changes)
     flows = tuple(c for c in changes if isinstance(c, Flow))
     archives = tuple(catalog.tables[c.table] for c in changes if isinstance(c, Archive))
@@ -38,6 +38,7 @@ def assemble(
     return Plan(
         migration=migration,
         database=catalog.database,
+        source=source,
         fingerprint=fingerprint(source, old, inventory.moved_views, inventory.functions, outside),
         server_version=catalog.server_version,
         flows=flows,

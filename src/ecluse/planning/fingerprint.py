@@ -21,7 +21,7 @@ def fingerprint(
     functions: Iterable[Function],
     outside: Iterable[ForeignKey],
 ) -> str:
-    """Twelve hex digits over the migration's text and the definition of all that it touches; sizes do not count."""
+    """Twelve hex digits over the migration's digest and the definition of all that it touches; sizes do not count."""
     parts: list[object] = [source]
     parts += [_stable(asdict(t)) for _, t in sorted(old.items())]
     parts += [_stable(asdict(v)) for v in views] + [_stable(asdict(f)) for f in functions]

@@ -74,6 +74,7 @@ def _plan(invocation: Invocation, database: Database, wanted: Migration, file: P
         if saved:
             check_fingerprint(saved, begun[1])
         invocation.say(f"going on with run {begun[0]}, plan {begun[1].fingerprint}")
+        running.tell_edited(invocation, wanted, begun[1])
         return begun[1]
     now = make_plan(database, wanted)
     if saved:

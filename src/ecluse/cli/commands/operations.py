@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +15,7 @@ from ecluse.errors import WrongUsage
 
 if TYPE_CHECKING:
     from ecluse.operations.base import Operation
+    from ecluse.operations.manual import Section
 
 
 @click.command(cls=Command)
@@ -40,19 +41,16 @@ def operations(invocation: Invocation, kind: str | None, schema: bool) -> None:
 
 
 def _entry(cls: type[Operation]) -> dict[str, Any]:
-    text = inspect.cleandoc(cls.__doc__ or "")
-    properties = cls.model_json_schema()["properties"]
-    fields = [
-        {
-            "name": field.alias or name,
-            "required": field.is_required(),
-            "default": None if field.is_required() else properties.get(field.alias or name, {}).get("default"),
-            "description": field.description or "",
-        }
-        for name, field in cls.model_fields.items()
-        if name != "kind"
-    ]
-    return {"kind": cls.kind_of(), "summary": text.splitlines()[0], "text": text, "fields": fields}
+    from ecluse.operations.manual import manual
+
+    own, *inside = manual(cls)
+    sections = [{"header": each.header, "text": each.text, "fields": _fields(each)} for each in inside]
+    summary = own.text.splitlines()[0]
+    return {"kind": cls.kind_of(), "summary": summary, "text": own.text, "fields": _fields(own), "tables": sections}
+
+
+def _fields(section: Section) -> list[dict[str, Any]]:
+    return [asdict(field) for field in section.fields]
 
 
 def _list(value: dict[str, Any]) -> Iterator[str]:
@@ -63,9 +61,19 @@ def _one(value: dict[str, Any]) -> Iterator[str]:
     yield human.heading(value["kind"])
     yield from human.indented(value["text"])
     yield ""
+    yield from human.table(_rows(value["fields"]))
+    for table in value["tables"]:
+        yield ""
+        yield human.heading(table["header"])
+        yield from human.indented(table["text"])
+        yield ""
+        yield from human.table(_rows(table["fields"]))
+
+
+def _rows(fields: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
     rows = []
-    for field in value["fields"]:
+    for field in fields:
         default = field["default"]
         need = "required" if field["required"] else f"default {default!r}" if default not in (None, "", [], {}) else ""
         rows.append((field["name"], need, field["description"]))
-    yield from human.table(rows)
+    return rows

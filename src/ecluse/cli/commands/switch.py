@@ -23,10 +23,14 @@ def switch(invocation: Invocation, /, migration: str, **options: Any) -> None:
 
     Statements that clients prepared against the old types fail until they reconnect; --recycle-clients makes them.
     """
+    from ecluse.engine.status import unfinished_plan
+
     project = Project.of(invocation)
     wanted = project.migration(migration)
     database = project.database(wanted.database)
     running.confirm_protected(invocation, database, "switch")
+    if begun := unfinished_plan(database, wanted.name):
+        running.tell_edited(invocation, wanted, begun[1])
     with running.engine_for(
         invocation, database, arguments.as_options(options), f"ecluse switch {migration}"
     ) as engine:
