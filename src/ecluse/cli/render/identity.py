@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ecluse.cli.render import human
-from ecluse.model.identity import Kind
 
-_TITLES = {Kind.LEGACY: "legacy", Kind.PROFILE: "profile", Kind.AUTH: "auth", Kind.EMAIL: "e-mail"}
+_TITLES = {"legacy": "legacy", "profile": "profile", "auth": "auth", "email": "e-mail"}  # by model.identity.Kind
 
 
 def audit(value: dict[str, Any]) -> Iterator[str]:
@@ -16,7 +15,7 @@ def audit(value: dict[str, Any]) -> Iterator[str]:
     yield human.heading("people")
     rows: list[tuple[str, ...]] = [("source", "rows", "ids")]
     for source in value["sources"]:
-        ids = ", ".join(f"{_TITLES[Kind(kind)]} {column}" for kind, column in source["ids"].items())
+        ids = ", ".join(f"{_TITLES[kind]} {column}" for kind, column in source["ids"].items())
         people = "no answer" if source["people"] is None else human.count(source["people"])
         rows.append((source["source"], people, ids))
     yield from human.table(rows, right=[1])
@@ -49,7 +48,7 @@ def _columns(columns: list[dict[str, Any]]) -> Iterator[str]:
     for one in columns:
         numbers = [one["values"], *one["resolved"].values()]
         numbers += [one["deleted"], one["ambiguous"], one["absent"], one["unreachable"]]
-        holds = _TITLES[Kind(one["holds"])] if one["holds"] else "?"
+        holds = _TITLES[one["holds"]] if one["holds"] else "?"
         rows.append((one["column"], one["known_by"], holds, *map(human.count, numbers)))
     yield from human.table(rows, right=range(3, len(head)))
     if not all(one["judged"] for one in columns):
