@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ecluse.model.catalog import Catalog, Column, Policy, Table
+from ecluse.model.catalog import Catalog, Policy, Table
 from ecluse.model.names import Name, ident
 from ecluse.operations.expressions import references, rewrite
+from ecluse.planning.bring import definition
 from ecluse.recipes.conversations_to_messages.recognise import Legacy
 
 CONVERSATION_COLUMNS: Mapping[str, str] = {
@@ -60,30 +61,15 @@ MESSAGE_CONSTRAINTS: Mapping[str, str] = {
 MESSAGE_INDEXES: Mapping[str, str] = {"idx_messages_role": "using btree (role)"}
 
 
-def child_columns(catalog: Catalog, table: Table, reference: str) -> dict[str, str]:
+def child_columns(table: Table, reference: str) -> dict[str, str]:
     """A referring table's columns: one becomes uuid, the others stay as they are."""
     found = {}
     for column in table.columns:
         if column.name == reference:
             found[column.name] = "uuid not null" if column.not_null else "uuid"
         else:
-            found[column.name] = _definition(catalog, column)
+            found[column.name] = definition(column)
     return found
-
-
-def _definition(catalog: Catalog, column: Column) -> str:
-    words = [column.type]
-    if column.collation:
-        words.append(f"collate {column.collation}")
-    if column.generated:
-        return " ".join([*words, f"generated always as ({column.default}) stored"])
-    if column.not_null:
-        words.append("not null")
-    if column.identity:
-        words.append(f"generated {'always' if column.identity == 'a' else 'by default'} as identity")
-    elif column.default is not None:
-        words.append(f"default {column.default}")
-    return " ".join(words)
 
 
 def child_constraints(table: Table) -> dict[str, str]:

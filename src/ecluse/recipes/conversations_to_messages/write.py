@@ -185,7 +185,7 @@ def _new_side(catalog: Catalog, values: Values) -> Iterator[str]:
         triggers = [trigger.name for trigger in child.triggers]
         if triggers:
             yield f"carry_triggers = {strings(triggers)}"
-        yield _section("columns", tables.child_columns(catalog, child, reference))
+        yield _section("columns", tables.child_columns(child, reference))
         yield _section("constraints", tables.child_constraints(child))
         yield _section("indexes", tables.child_indexes(child))
 
