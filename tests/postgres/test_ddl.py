@@ -81,10 +81,14 @@ def of_interest(found: Iterable[Deviation]) -> list[str]:
 def test_round_trip_to_another_database(any_server: EmbeddedServer, any_server_database: Database) -> None:
     with nasty(any_server_database) as conn:
         before = read_catalog(conn)
-    with open_session(Database("other", any_server.create_database("round_trip"))) as conn:
-        conn.execute(script(before.server_version // 10000, prelude=True).encode())
-        run(conn, everything(before))
-        assert of_interest(difference(before, read_catalog(conn))) == []
+    try:
+        with open_session(Database("other", any_server.create_database("round_trip"))) as conn:
+            conn.execute(script(before.server_version // 10000, prelude=True).encode())
+            run(conn, everything(before))
+            assert of_interest(difference(before, read_catalog(conn))) == []
+    finally:  # or its roles, which belong to the server, could not be dropped by others
+        with open_session(Database("any", any_server.conninfo())) as conn:
+            conn.execute("DROP DATABASE round_trip WITH (FORCE)")
 
 
 def test_beside_and_then_in_place(any_server_database: Database) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import psycopg
@@ -30,6 +29,4 @@ def drop_roles(database: Database) -> None:
         for (role,) in conn.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)", (made,)).fetchall():
             conn.execute(f"DROP OWNED BY {ident(role)} CASCADE".encode())
         for role in made:
-            # Another test's database on this server may have given it something.
-            with contextlib.suppress(psycopg.errors.DependentObjectsStillExist):
-                conn.execute(f"DROP ROLE IF EXISTS {ident(role)}".encode())
+            conn.execute(f"DROP ROLE IF EXISTS {ident(role)}".encode())
