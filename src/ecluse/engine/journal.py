@@ -104,9 +104,15 @@ def runs(conn: Connection, migration: str | None = None) -> list[RunRecord]:
     return [RunRecord(*row) for row in rows]
 
 
+def last_run(conn: Connection, migration: str) -> RunRecord | None:
+    """The latest run of this migration, however it stands."""
+    return next(iter(runs(conn, migration)), None)
+
+
 def unfinished(conn: Connection, migration: str) -> RunRecord | None:
-    """The run of this migration that is neither finished nor rolled back."""
-    return next((r for r in runs(conn, migration) if r.unfinished), None)
+    """The run of this migration that is neither finished nor rolled back: only the latest can be."""
+    last = last_run(conn, migration)
+    return last if last is not None and last.unfinished else None
 
 
 def stored_plan(conn: Connection, run: int) -> Plan:

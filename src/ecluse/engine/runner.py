@@ -103,7 +103,7 @@ class Engine:
     def rollback(self, migration: str) -> float:
         """Take the migration back; returns the seconds under lock."""
         with self._alone("rollback", migration) as conn:
-            record = next(iter(journal.runs(conn, migration)), None)
+            record = journal.last_run(conn, migration)
             if record is None:
                 raise WrongState(f"no run of '{migration}' is recorded", state="nothing was changed")
             run = self._run(conn, record)
@@ -230,7 +230,7 @@ class Engine:
 
     def _clean_last(self, conn: Connection, migration: str) -> None:
         """Finish the clean-up of a rollback that died after its commit: its schemas are in the way."""
-        last = next(iter(journal.runs(conn, migration)), None)
+        last = journal.last_run(conn, migration)
         if last is not None and last.status == "rolled_back" and "cleaned" not in journal.steps_done(conn, last.id):
             rollback.clean_up(self._run(conn, last), conn)
 
@@ -250,22 +250,21 @@ class Engine:
         return Run(record.id, plan, self._connect, self.emit, self.options, self.stop)
 
     def _record(self, conn: Connection, migration: str) -> RunRecord:
-        record = journal.unfinished(conn, migration)
-        last = next(iter(journal.runs(conn, migration)), None)
-        if record is None and last is not None and last.status == "finished":
+        last = journal.last_run(conn, migration)
+        if last is not None and last.unfinished:
+            return last
+        if last is not None and last.status == "finished":
             raise WrongState(
                 f"'{migration}' is finished: there is no old shape to compare with or to go back to",
                 details=f"the archive is {last.note}" if last.note else "",
                 hint="ecluse status",
                 state="nothing was changed",
             )
-        if record is None:
-            raise WrongState(
-                f"there is no unfinished run of '{migration}'",
-                hint=f"ecluse apply {migration}",
-                state="nothing was changed",
-            )
-        return record
+        raise WrongState(
+            f"there is no unfinished run of '{migration}'",
+            hint=f"ecluse apply {migration}",
+            state="nothing was changed",
+        )
 
     def _connect(self, what: str) -> Connection:
         return open_session(self.database, role=what)
@@ -313,7 +312,7 @@ class Engine:
         """What the database is now, in words; asked anew, since the session that failed may be gone."""
         try:
             with self._connect("state") as conn:
-                record = next(iter(journal.runs(conn, migration)), None)
+                record = journal.last_run(conn, migration)
         except (EcluseError, psycopg.Error):
             return "the server cannot be asked; `ecluse status` will tell when it is back"
         return describe(record, migration)

@@ -97,7 +97,7 @@ def _worker(holder: Blocker) -> str:
 def last_run(database: Database, migration: str) -> RunRecord | None:
     """The latest run of this migration, however it stands."""
     with open_session(database, role="status") as conn:
-        return next(iter(journal.runs(conn, migration)), None)
+        return journal.last_run(conn, migration)
 
 
 def unfinished_plan(database: Database, migration: str) -> tuple[int, Plan] | None:
