@@ -73,36 +73,26 @@ def _accounts(run: Run, both: Readers, found: tuple[Comparison, ...], scopes: di
     """
     by_name = {(c.direction, c.table): c for c in found}
     members = [(flow, scopes[flow.name], member) for flow in run.plan.flows for member in flow.old.members]
-    rows_in = _count(both, [query for each in members for query in _rows_in(*each)])
+    rows_in = _rows_in(both, members)
     accounts = []
-    for number, (flow, scope, member) in enumerate(members):
+    for (flow, scope, member), there in zip(members, rows_in, strict=True):
         name = str(member.table.name)
         held = by_name["inverse", name].right_rows
         carried = held
         if member is flow.old.anchor:
             carried = min(held, by_name["forward", str(flow.new.anchor.table.name)].right_rows)
         reasons = _reasons(run, both, flow, member.alias, scope)
-        there = rows_in[2 * number] - rows_in[2 * number + 1]
         accounts.append(Account(name, there, carried, held - carried, sum(reasons.values()), reasons))
     return tuple(accounts)
 
 
-def _count(both: Readers, queries: list[str]) -> list[int]:
+def _rows_in(both: Readers, members: list[tuple[Flow, Scope, Member]]) -> list[int]:
+    """The rows of each old table, without those of pending units."""
+    queries = [
+        f"SELECT count(*) FROM {scope.at.sql(member.alias)} m WHERE true{not_pending(flow.old, member, scope)}"
+        for flow, scope, member in members
+    ]
     return [int(rows[0][0]) for rows in both.run(queries)]
-
-
-def _rows_in(flow: Flow, scope: Scope, member: Member) -> tuple[str, str]:
-    """Queries that count a member's rows, and those of them that are pending."""
-    side, table = flow.old, scope.at.sql(member.alias)
-    if member is side.anchor:
-        return f"SELECT count(*) FROM {table} m WHERE true{not_pending(side, scope)}", "SELECT 0"
-    if not scope.pending:
-        return f"SELECT count(*) FROM {table} m", "SELECT 0"
-    anchors = (
-        f"(SELECT m.* FROM {scope.units} JOIN {scope.at.sql(side.anchor.alias)} m ON {flow_sql.find(side, scope.at)})"
-    )
-    pending = f"SELECT count(*) FROM {table} m WHERE EXISTS (SELECT 1 FROM {anchors} a WHERE {member.join})"
-    return f"SELECT count(*) FROM {table} m", pending
 
 
 def _reasons(run: Run, both: Readers, flow: Flow, alias: str, scope: Scope) -> dict[str, int]:

@@ -62,7 +62,7 @@ def _mapped(member: Member, source: Side, scope: Scope, parts: int) -> tuple[str
 
 def cuts(side: Side, scope: Scope, parts: int = 1, *, joined: bool) -> list[str]:
     """Conditions over the anchor's row `m` that divide a side: by pages, or into `parts` of whole units."""
-    free = not_pending(side, scope)
+    free = not_pending(side, side.anchor, scope)
     if side.several:
         if parts == 1:
             return [f"true{free}"]
@@ -94,17 +94,12 @@ def _belongs(side: Side, member: Member, scope: Scope) -> str:
     """Conditions that leave out pending units, and satellites whose anchor is in quarantine or missing."""
     anchor = side.anchor
     if member is anchor:
-        return not_pending(side, scope)
+        return not_pending(side, member, scope)
     text = ""
     if member.logged and (anchor.rejects or _may_be_alone(side, member, scope)):
         anchors = flow_sql.rows_all(anchor, scope.at)
         text += f" AND EXISTS (SELECT 1 FROM {anchors} a WHERE {member.join})"
-    if scope.pending:
-        anchors = (
-            f"(SELECT m.* FROM {scope.units} JOIN {scope.at.sql(anchor.alias)} m ON {flow_sql.find(side, scope.at)})"
-        )
-        text += f" AND NOT EXISTS (SELECT 1 FROM {anchors} a WHERE {member.join})"
-    return text
+    return text + not_pending(side, member, scope)
 
 
 def _may_be_alone(side: Side, member: Member, scope: Scope) -> bool:
@@ -115,10 +110,13 @@ def _may_be_alone(side: Side, member: Member, scope: Scope) -> bool:
     return member.role == "replaces" and flow_sql.may_hang_alone(side, member)
 
 
-def not_pending(side: Side, scope: Scope) -> str:
-    """A condition over the anchor's row that leaves out the pending units; empty where there are none."""
+def not_pending(side: Side, member: Member, scope: Scope) -> str:
+    """A condition over the member's row that leaves out the pending units; empty where there are none."""
     if not scope.pending:
         return ""
+    if member is not side.anchor:
+        found = f"{scope.units} JOIN {scope.at.sql(side.anchor.alias)} m ON {flow_sql.find(side, scope.at)}"
+        return f" AND NOT EXISTS (SELECT 1 FROM (SELECT m.* FROM {found}) a WHERE {member.join})"
     if not side.find:
         # Not a join, which may become a loop that computes the unit of each row again for each pending one.
         return f" AND (({fill(side.unit, scope.at.sql)}) = ANY ({scope.unit_array})) IS NOT TRUE"
