@@ -86,12 +86,13 @@ def short_transaction(run: Run, conn: Connection, name: str, work: Callable[[Con
 
 def _lock_patiently(conn: Connection, ours: tuple[str, ...]) -> None:
     """Lock what no application uses: nobody queues behind us, and autovacuum gives way after a deadlock_timeout."""
-    row = conn.execute(
-        "SELECT current_setting('lock_timeout'), set_config('lock_timeout', greatest((SELECT setting::int FROM "
-        "pg_settings WHERE name = 'deadlock_timeout') * 2, 2000)::text, true)"
-    ).fetchone()
+    short = conn.execute("SELECT current_setting('lock_timeout')").fetchone()
+    conn.execute(
+        "SELECT set_config('lock_timeout', greatest(2000, 2 * setting::int)::text, true) FROM pg_settings "
+        "WHERE name = 'deadlock_timeout'"
+    )
     conn.execute(switch_sql.lock_sql(ours))
-    conn.execute(f"SET LOCAL lock_timeout = {literal(row[0] if row else '0')}")
+    conn.execute("SELECT set_config('lock_timeout', %s, true)", short)
 
 
 def _catch_up(run: Run, conn: Connection, switched: bool) -> None:

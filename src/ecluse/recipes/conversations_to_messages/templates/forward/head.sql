@@ -14,13 +14,10 @@ with source as materialized (
 ),
 crowd as (
     -- Few sessions have several rows; all others are a conversation of their own and skip what follows.
-    select s.*, count(*) over (partition by as_session) as sharing
-    from (
-        select @{id} as id, as_session, @{session_key} as session_key, as_person, as_status, as_uuid,
-               @{title} as title, @{language} as language, @{created_raw} as created_at,
-               num_nonnulls(asked, answered) as said
-        from source s offset 0
-    ) s
+    select @{id} as id, as_session, @{session_key} as session_key, as_person, as_status, as_uuid,
+           @{title} as title, @{language} as language, @{created_raw} as created_at,
+           num_nonnulls(asked, answered) as said, count(*) over (partition by as_session) as sharing
+    from source s
 ),
 aged as (
     -- Two ids that are one UUID: the older row keeps it.
