@@ -123,7 +123,7 @@ class Migration:
         """Twelve hex digits over all that it says, the files that it names included."""
         said = [
             self.source.text,
-            [operation.model_dump(mode="json") for operation in self.operations],
+            [operation.model_dump(mode="json", exclude_unset=True) for operation in self.operations],
             dict(self.files),
         ]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
