@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ class Project:
 
     file: Path
     wanted: str | None  # --database
+    _origins: dict[str, Database] = field(default_factory=dict)
 
     @classmethod
     def of(cls, invocation: Invocation) -> Project:
@@ -64,6 +65,14 @@ class Project:
         from ecluse.postgres.connect import resolve
 
         return resolve(self.settings, self.wanted or name or self._only(), self.folder)
+
+    def origin(self, name: str) -> Database:
+        """The database of that name, whichever was asked for by option: where a table comes from."""
+        if name not in self._origins:
+            from ecluse.postgres.connect import resolve
+
+            self._origins[name] = resolve(self.settings, name, self.folder)
+        return self._origins[name]
 
     def names(self) -> list[str]:
         """The databases to look at: the one asked for, else all."""

@@ -13,6 +13,7 @@ import click
 
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.progress import listening
+from ecluse.cli.project import Project
 from ecluse.errors import Interrupted, NotConfirmed
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def engine_for(invocation: Invocation, database: Database, options: Options, com
     from ecluse.engine.runner import Engine
 
     with listening(invocation) as listener:
-        engine = Engine(database, options, listener)
+        engine = Engine(database, options, listener, origins=Project.of(invocation).origin)
         with _interrupts(invocation, engine.stop):
             try:
                 yield engine

@@ -6,8 +6,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from ecluse.engine import journal, prepare
-from ecluse.engine.context import Connection, Restart, Run
+from ecluse.engine import drain, journal, prepare
+from ecluse.engine.context import Connection, Run
+from ecluse.engine.moving import carry
 from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import Name, ident
@@ -43,7 +44,7 @@ def repair(run: Run, conn: Connection) -> None:
     at = run.building
     with conn.transaction():
         for flow in run.plan.flows:
-            _refuse_truncated(conn, run, flow)
+            drain.refuse_truncated(conn, run, flow)
             conn.execute(f"DELETE FROM {flow_sql.UNITS}")
             for member in flow.old.members:
                 units = flow_sql.units_of_log(run.id, flow.old, member, at, taken=False)
@@ -58,17 +59,10 @@ def repair(run: Run, conn: Connection) -> None:
                 conn.execute("SET LOCAL enable_mergejoin = off")
                 conn.execute(flow_sql.clear_units(flow.new, at, sloppy=True))
                 conn.execute(held_sql.clear_quarantine(run.id, flow))
+        for move in run.plan.moves:
+            carry.repair(run, conn, move)
         journal.advance(conn, run.id, stage="index")
     run.journaled("repaired")
-
-
-def _refuse_truncated(conn: Connection, run: Run, flow: Flow) -> None:
-    for member in flow.old.members:
-        row = conn.execute(
-            f"SELECT EXISTS (SELECT 1 FROM {flow_sql.log_name(run.id, member)} WHERE op = 'T')"
-        ).fetchone()
-        if row and row[0]:
-            raise Restart(f"{member.table.name} was truncated")
 
 
 # --- indexes and constraints ------------------------------------------------------------------------
@@ -119,7 +113,7 @@ def index(run: Run, conn: Connection) -> None:
     done = journal.steps_done(conn, run.id)
     first: list[tuple[str, str]] = []
     after: list[tuple[str, str]] = []
-    for flow in run.plan.flows:
+    for flow in run.plan.builds:
         for member in flow.new.members:
             tasks, later = member_tasks(run, flow, member)
             first += [(f"index {member.alias} {n}", sql) for n, sql in enumerate(tasks)]
@@ -136,7 +130,7 @@ def index(run: Run, conn: Connection) -> None:
 
 def _reverse_logs(run: Run, conn: Connection) -> None:
     """The logs of the way back, ready before the switch so that it only has triggers to make."""
-    for flow in run.plan.flows:
+    for flow in run.plan.builds:
         for member in flow.new.members:
             if member.role != "aside":
                 for statement in flow_sql.create_log(run.id, member):

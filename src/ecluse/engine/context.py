@@ -82,11 +82,14 @@ class Stop:
 
 @dataclass(slots=True)
 class Run:
-    """One execution of a plan. `connect` opens a pinned autocommit session; `emit` may be called from any thread."""
+    """One execution of a plan. `emit` may be called from any thread.
+
+    `connect(what, origin)` opens a pinned autocommit session, in the origin of a move where one is named.
+    """
 
     id: int
     plan: Plan
-    connect: Callable[[str], Connection]
+    connect: Callable[[str, str], Connection]
     emit: Callable[[Event], None]
     options: Options = field(default_factory=Options)
     stop: Stop = field(default_factory=Stop)
@@ -104,9 +107,12 @@ class Run:
         return places(self.plan, switched=True)
 
     @contextmanager
-    def session(self, what: str) -> Iterator[Connection]:
-        """A pinned session with the temporary tables for units, closed at the end, known to Stop."""
-        conn = self.connect(what)
+    def session(self, what: str, origin: str = "") -> Iterator[Connection]:
+        """A pinned session with the temporary tables for units, closed at the end, known to Stop.
+
+        In the database of the run, or in the origin of a move.
+        """
+        conn = self.connect(what, origin)
         try:
             for statement in (_WORK_MEMORY, *SESSION_TABLES):
                 conn.execute(statement)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from ecluse.engine import journal, prepare
@@ -65,8 +67,27 @@ class Progress:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Who carries ranges of pages: the session behind which others may wait, and how a range is carried.
+
+    `chunk(lo, hi)` carries the pages lo <= page < hi and records them in one transaction; it returns rows and seconds.
+    """
+
+    pid: int
+    chunk: Callable[[int, int], tuple[int, float]]
+
+
+Hire = Callable[[], AbstractContextManager[Worker]]
+
+
 def copy_flow(run: Run, conn: Connection, flow: Flow) -> None:
     """Copy one flow's old tables into the bare new ones. `conn` is the run's own session, for control."""
+    carry(run, conn, flow, lambda: _hire(run, flow), minding=conn)
+
+
+def carry(run: Run, conn: Connection, flow: Flow, hire: Hire, *, minding: Connection) -> None:
+    """Hand out the pages of a flow's anchor to parallel workers. `minding` sees who waits for the old tables."""
     pages = prepare.pages_of(conn, run, flow.old.anchor)
     done = conn.execute(
         "SELECT lo, hi, rows FROM ecluse.chunk WHERE run = %s AND flow = %s", (run.id, flow.name)
@@ -76,18 +97,14 @@ def copy_flow(run: Run, conn: Connection, flow: Flow) -> None:
     before = progress.rows
     began = time.monotonic()
     with ThreadPoolExecutor(run.options.workers) as pool:
-        work = _start(pool, run, flow, ranges, progress)
+        work = [pool.submit(_work, run, hire, ranges, progress) for _ in range(run.options.workers)]
         while wait(work, timeout=0.1).not_done:
             _tell(run, flow, progress, pages, before, began)
-            _mind_others(run, conn, progress)
+            _mind_others(run, conn, minding, progress)
         for future in work:
             future.result()
     run.stop.check(f"stopped after {progress.pages:,} of {pages:,} pages of {flow.name}; nothing is lost")
     _tell(run, flow, progress, pages, before, began)
-
-
-def _start(pool: Executor, run: Run, flow: Flow, ranges: Ranges, progress: Progress):  # type: ignore[no-untyped-def]
-    return [pool.submit(_work, run, flow, ranges, progress) for _ in range(run.options.workers)]
 
 
 def _tell(run: Run, flow: Flow, progress: Progress, pages: int, before: int, began: float) -> None:
@@ -107,8 +124,8 @@ def _tell(run: Run, flow: Flow, progress: Progress, pages: int, before: int, beg
     )
 
 
-def _mind_others(run: Run, conn: Connection, progress: Progress) -> None:
-    behind = waiters_behind(conn, sorted(progress.pids)) if progress.pids else 0
+def _mind_others(run: Run, conn: Connection, minding: Connection, progress: Progress) -> None:
+    behind = waiters_behind(minding, sorted(progress.pids)) if progress.pids else 0
     lag = replica_lag(conn).seconds
     late = lag is not None and lag > run.options.max_lag_seconds
     if (behind or late) and not progress.paused.is_set():
@@ -119,12 +136,18 @@ def _mind_others(run: Run, conn: Connection, progress: Progress) -> None:
         progress.paused.clear()
 
 
-def _work(run: Run, flow: Flow, ranges: Ranges, progress: Progress) -> None:
+@contextmanager
+def _hire(run: Run, flow: Flow) -> Iterator[Worker]:
+    with run.session("copy") as conn:
+        yield Worker(conn.info.backend_pid, lambda lo, hi: _chunk(run, conn, flow, lo, hi))
+
+
+def _work(run: Run, hire: Hire, ranges: Ranges, progress: Progress) -> None:
     pages = _FIRST_PAGES
     try:
-        with run.session("copy") as conn:
+        with hire() as worker:
             with progress.lock:
-                progress.pids.add(conn.info.backend_pid)
+                progress.pids.add(worker.pid)
             while not run.stop.soft.is_set() and not progress.failed.is_set():
                 if progress.paused.is_set():
                     time.sleep(0.05)
@@ -132,7 +155,7 @@ def _work(run: Run, flow: Flow, ranges: Ranges, progress: Progress) -> None:
                 taken = ranges.take(pages)
                 if taken is None:
                     return
-                rows, seconds = _chunk(run, conn, flow, *taken)
+                rows, seconds = worker.chunk(*taken)
                 with progress.lock:
                     progress.rows += rows
                     progress.pages += taken[1] - taken[0]
@@ -169,12 +192,17 @@ def _chunk(run: Run, conn: Connection, flow: Flow, lo: int, hi: int) -> tuple[in
             count = conn.execute(statement).rowcount
             rows += count if number == 0 else 0
         seconds = time.monotonic() - began
-        conn.execute(
-            "INSERT INTO ecluse.chunk (run, flow, lo, hi, rows, ms) VALUES (%s, %s, %s, %s, %s, %s)",
-            (run.id, flow.name, lo, hi, rows, seconds * 1000),
-        )
+        record_chunk(conn, run, flow, lo, hi, rows, seconds)
     run.journaled(f"chunk {flow.name} {lo}")
     return rows, seconds
+
+
+def record_chunk(conn: Connection, run: Run, flow: Flow, lo: int, hi: int, rows: int, seconds: float) -> None:
+    """Record a range as copied, in the transaction that copied it."""
+    conn.execute(
+        "INSERT INTO ecluse.chunk (run, flow, lo, hi, rows, ms) VALUES (%s, %s, %s, %s, %s, %s)",
+        (run.id, flow.name, lo, hi, rows, seconds * 1000),
+    )
 
 
 def chunk_statements(run: Run, flow: Flow, lo: int, hi: int) -> tuple[str, ...]:

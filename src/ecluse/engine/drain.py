@@ -5,7 +5,7 @@ Forward it brings the new tables up to date before the switch; backward it carri
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import psycopg
@@ -13,7 +13,7 @@ import psycopg
 from ecluse.engine import prepare
 from ecluse.engine.context import Connection, Restart, Run
 from ecluse.errors import ProofFailed
-from ecluse.model.flow import Flow, Side
+from ecluse.model.flow import Flow, Member, Side
 from ecluse.model.names import literal
 from ecluse.model.report import Event
 from ecluse.planning import flow_sql, held_sql
@@ -57,18 +57,23 @@ def pending(conn: Connection, run: Run, direction: Direction) -> int:
 
 
 def drain(run: Run, conn: Connection, direction: Direction, at: Places) -> int:
-    """Drain until little is left, or no less than before; returns how many entries were done.
+    """Drain until little is left, or no less than before; returns how many entries were done."""
+    return until_little(run, lambda: pending(conn, run, direction), lambda: drain_once(run, conn, direction, at))
+
+
+def until_little(run: Run, waiting: Callable[[], int], once: Callable[[], int]) -> int:
+    """Do one batch after the other until little waits, or no less than before; returns how many entries were done.
 
     Stops between batches when asked to.
     """
-    total, small, stuck, before = 0, 0, 0, pending(conn, run, direction)
+    total, small, stuck, before = 0, 0, 0, waiting()
     # What keeps coming in while we work is the switch's business, not a reason to go on for ever: neither a
     # trickle, nor an application that writes as fast as we read.
     while small < 2 and stuck < _STUCK:
-        done = drain_once(run, conn, direction, at)
+        done = once()
         total += done
         small = small + 1 if done < _TRICKLE else 0
-        left = pending(conn, run, direction)
+        left = waiting()
         stuck = stuck + 1 if left > 0.9 * before else 0
         before = left
         run.emit(Event("progress", "drain", done=total, total=total + left))
@@ -115,12 +120,17 @@ def drain_here(
         rebuild(run, conn, flow, at, direction, few=few, locked=locked)
         total += taken
         for alias in direction.captured(flow):
-            conn.execute(
-                f"DELETE FROM {flow_sql.log_name(run.id, flow.member(alias))} l USING {flow_sql.TAKEN} t "
-                "WHERE t.alias = %s AND t.seq = l.seq",
-                (alias,),
-            )
+            forget_taken(conn, run, flow.member(alias))
     return total
+
+
+def forget_taken(conn: Connection, run: Run, member: Member) -> None:
+    """Delete the entries in hand from a log."""
+    conn.execute(
+        f"DELETE FROM {flow_sql.log_name(run.id, member)} l USING {flow_sql.TAKEN} t "
+        "WHERE t.alias = %s AND t.seq = l.seq",
+        (member.alias,),
+    )
 
 
 def rebuild(
@@ -167,7 +177,7 @@ def park_left(run: Run, conn: Connection) -> None:
         for member in flow.new.satellites:
             if member.role != "aside":
                 conn.execute(held_sql.park_orphans(run.id, flow, member, at))
-    conn.execute("DELETE FROM ecluse.to_park WHERE run = %s", (run.id,))
+        conn.execute("DELETE FROM ecluse.to_park WHERE run = %s AND flow = %s", (run.id, flow.name))
 
 
 def _take_blocked(run: Run, conn: Connection, flow: Flow, at: Places, *, few: bool) -> list[str]:
@@ -188,45 +198,67 @@ def _take_blocked(run: Run, conn: Connection, flow: Flow, at: Places, *, few: bo
 def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: int | None) -> bool:
     if not direction.home:
         prepare.check_watch(conn, run, flow)
-    found = False
-    for alias in direction.captured(flow):
-        log = flow_sql.log_name(run.id, flow.member(alias))
-        row = conn.execute(f"SELECT count(*) FILTER (WHERE op = 'T'), count(*) FROM {log}").fetchone()
-        assert row is not None
-        if row[0] and not direction.home:
-            raise Restart(f"{flow.member(alias).table.name} was truncated")
-        if row[1]:
-            found = True
-            cut = f" ORDER BY seq LIMIT {limit}" if limit else ""
-            conn.execute(f"INSERT INTO {flow_sql.TAKEN} SELECT %s, seq FROM {log}{cut}", (alias,))
-    return found
+        refuse_truncated(conn, run, flow)
+    found = [_take_log(conn, run, flow.member(alias), limit) for alias in direction.captured(flow)]
+    return any(found)
+
+
+def take(conn: Connection, run: Run, member: Member, limit: int | None) -> int:
+    """Take entries of one log in hand, at most `limit`, and nothing else; returns how many."""
+    conn.execute(f"DELETE FROM {flow_sql.TAKEN}")
+    return _take_log(conn, run, member, limit)
+
+
+def _take_log(conn: Connection, run: Run, member: Member, limit: int | None) -> int:
+    cut = f" ORDER BY seq LIMIT {limit}" if limit else ""
+    log = flow_sql.log_name(run.id, member)
+    return conn.execute(f"INSERT INTO {flow_sql.TAKEN} SELECT %s, seq FROM {log}{cut}", (member.alias,)).rowcount
+
+
+def refuse_truncated(conn: Connection, run: Run, flow: Flow) -> None:
+    """Raise Restart where a log of the old side holds the mark of a TRUNCATE."""
+    for member in flow.old.members:
+        row = conn.execute(
+            f"SELECT EXISTS (SELECT 1 FROM {flow_sql.log_name(run.id, member)} WHERE op = 'T')"
+        ).fetchone()
+        if row and row[0]:
+            raise Restart(f"{member.table.name} was truncated")
 
 
 def _collect(run: Run, conn: Connection, direction: Direction, flow: Flow, at: Places) -> int:
     conn.execute(f"DELETE FROM {flow_sql.UNITS}")
-    side = direction.source(flow)
-    if direction.home and _truncated(conn, run, flow):
+    members = [flow.member(alias) for alias in direction.captured(flow)]
+    if direction.home and any(truncated(conn, run, member) for member in members):
         for statement in flow_sql.all_units(flow, at):
             conn.execute(statement)
-    for alias in direction.captured(flow):
-        units = flow_sql.units_of_log(run.id, side, flow.member(alias), at)
-        conn.execute(
-            f"INSERT INTO {flow_sql.UNITS} SELECT DISTINCT unit FROM ({units}) l WHERE unit IS NOT NULL "
-            "ON CONFLICT DO NOTHING"
-        )
+    for member in members:
+        _units_of(conn, run, direction.source(flow), member, at, taken=True)
     row = conn.execute(
         f"SELECT count(*) FROM {flow_sql.TAKEN} WHERE alias = ANY(%s)", (direction.captured(flow),)
     ).fetchone()
     return int(row[0]) if row else 0
 
 
-def _truncated(conn: Connection, run: Run, flow: Flow) -> bool:
-    marks = (
-        f"SELECT 1 FROM {flow_sql.log_name(run.id, flow.member(alias))} l JOIN {flow_sql.TAKEN} t USING (seq) "
-        f"WHERE l.op = 'T' AND t.alias = {literal(alias)}"
-        for alias in HOME.captured(flow)
+def units_of(conn: Connection, run: Run, side: Side, member: Member, at: Places, *, taken: bool = True) -> None:
+    """Take the units in hand that a log names, or the entries of it that are in hand, and no others."""
+    conn.execute(f"DELETE FROM {flow_sql.UNITS}")
+    _units_of(conn, run, side, member, at, taken=taken)
+
+
+def _units_of(conn: Connection, run: Run, side: Side, member: Member, at: Places, *, taken: bool) -> None:
+    units = flow_sql.units_of_log(run.id, side, member, at, taken=taken)
+    conn.execute(
+        f"INSERT INTO {flow_sql.UNITS} SELECT DISTINCT unit FROM ({units}) l WHERE unit IS NOT NULL "
+        "ON CONFLICT DO NOTHING"
     )
-    row = conn.execute(f"SELECT EXISTS ({' UNION ALL '.join(marks)})").fetchone()
+
+
+def truncated(conn: Connection, run: Run, member: Member) -> bool:
+    """Whether the entries in hand hold the mark of a TRUNCATE."""
+    row = conn.execute(
+        f"SELECT EXISTS (SELECT 1 FROM {flow_sql.log_name(run.id, member)} l JOIN {flow_sql.TAKEN} t USING (seq) "
+        f"WHERE l.op = 'T' AND t.alias = {literal(member.alias)})"
+    ).fetchone()
     return bool(row and row[0])
 
 

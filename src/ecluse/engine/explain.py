@@ -42,7 +42,7 @@ def steps(plan: Plan, run_id: int = 0) -> list[Step]:
     ]
 
 
-def _no_session(what: str) -> Connection:
+def _no_session(what: str, origin: str) -> Connection:
     raise AssertionError(f"explaining opens no session, not even for '{what}'")
 
 
@@ -76,7 +76,7 @@ def _named(tables: Iterable[Name]) -> str:
 
 def _expand(run: Run) -> Iterator[Step]:
     plan = run.plan
-    new = [name for f in plan.flows for name in _seen(f)]
+    new = [name for f in plan.builds for name in _seen(f)]
     schemas = (f"DROP SCHEMA {ident(s)} CASCADE" for s in (plan.next_schema, plan.kept_schema))
     logs = (s for f in plan.flows for m in f.old.members for s in flow_sql.drop_log(run.id, m))
     title = f"create {_named(new)} empty in {plan.next_schema}" if new else f"create schema {plan.kept_schema}"

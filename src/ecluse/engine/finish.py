@@ -9,6 +9,7 @@ from pathlib import Path
 from ecluse.engine import journal, prepare
 from ecluse.engine.archive import check_archive, drop_name, write_archive
 from ecluse.engine.context import Connection, Run
+from ecluse.engine.moving import ending
 from ecluse.errors import WrongState
 from ecluse.model.names import Name, ident
 from ecluse.planning import flow_sql, switch_sql
@@ -24,7 +25,8 @@ def finish(run: Run, conn: Connection, status: str, folder: Path) -> Path:
     if status != "switched":
         raise WrongState(f"a run that is '{status}' cannot be finished: only one that is 'switched' can")
     kept = [(t, t.name.within(run.plan.kept_schema)) for t in switch_sql.old_tables(run.plan)]
-    place = folder / f"{run.plan.migration}-{run.id}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    place = ending.earlier_place(run, conn) if run.plan.moves else None
+    place = place or folder / f"{run.plan.migration}-{run.id}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     with conn.transaction():
         if kept:
             conn.execute(f"LOCK TABLE {', '.join(at.sql for _, at in kept)} IN SHARE MODE")
@@ -34,7 +36,9 @@ def finish(run: Run, conn: Connection, status: str, folder: Path) -> Path:
             _write_quarantine(run, conn, place)
     with run.step("check the archive", str(place)), conn.transaction():
         check_archive(conn, place, kept)
+    ending.archive_moves(run, conn, place)
     with run.step("drop the old shape"):
+        ending.drop_moves(run)
         with_lock_retries(
             conn,
             lambda c: _drop(run, c, place),
@@ -69,7 +73,7 @@ def drop_statements(run: Run) -> tuple[str, ...]:
     statements: list[str] = []
     for member in switch_sql.visible(plan):
         statements += flow_sql.drop_capture(run.id, member, member.table.name)
-    for flow in plan.flows:
+    for flow in plan.builds:
         for member in flow.members:
             statements += flow_sql.drop_log(run.id, member)
         if not flow.new.find:

@@ -156,6 +156,11 @@ def record_step(conn: Connection, run: int, name: str, seconds: float | None = N
     )
 
 
+def forget_step(conn: Connection, run: int, name: str) -> None:
+    """Take back the record of a step that was undone."""
+    conn.execute("DELETE FROM ecluse.step WHERE run = %s AND name = %s", (run, name))
+
+
 def steps_done(conn: Connection, run: int) -> dict[str, dict[str, Any]]:
     """The recorded steps of a run, by name."""
     rows = conn.execute("SELECT name, detail FROM ecluse.step WHERE run = %s ORDER BY at", (run,)).fetchall()

@@ -6,23 +6,23 @@ read its definition.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import psycopg
 
 from ecluse.engine import journal
 from ecluse.engine.context import Connection
+from ecluse.engine.moving.planning import Origins, require_rights, unknown_origin
 from ecluse.engine.trial import trial
-from ecluse.errors import DatabaseChanged, MissingRights
+from ecluse.errors import DatabaseChanged
 from ecluse.model.catalog import Catalog, Role, Table
 from ecluse.model.flow import Flow
 from ecluse.model.migration import Migration
 from ecluse.model.names import Name
 from ecluse.model.plan import Census, Hazard, Plan
-from ecluse.operations.compile import CensusQuery, RowCounts, compile_migration
+from ecluse.operations.compile import CensusQuery, RowCounts, compile_migration, origins_of
 from ecluse.planning.assemble import assemble
-from ecluse.planning.hazards import missing_rights
 from ecluse.planning.promise import promise
 from ecluse.planning.soft_references import changed_keys, stays
 from ecluse.planning.structure import difference
@@ -35,19 +35,33 @@ _NOTHING = "nothing was changed"
 _SAMPLE = 2_000  # distinct values of a column: enough to see a reference
 
 
-def make_plan(database: Database, migration: Migration, *, show_values: bool = False) -> Plan:
+def make_plan(
+    database: Database,
+    migration: Migration,
+    *,
+    show_values: bool = False,
+    origins: Callable[[str], Database] = unknown_origin,
+) -> Plan:
     """The plan for a migration on a database as it stands. Reads every converted column once (the census).
+
+    `origins` gives the databases that tables come from, by name.
 
     Raises errors of families 2xx, and MissingRights naming all that the role may not do.
     """
-    with open_session(database, role=f"plan {migration.name}") as conn:
+    with (
+        Origins(origins_of(migration), origins) as there,
+        open_session(database, role=f"plan {migration.name}") as conn,
+    ):
         try:
             catalog = read_catalog(conn)
-            compiled = compile_migration(migration, catalog)
-            plan = assemble(migration.name, compiled.changes, catalog, compiled.hazards, migration.digest)
+            compiled = compile_migration(migration, catalog, there.catalogs)
+            plan = assemble(
+                migration.name, compiled.changes, catalog, compiled.hazards, migration.digest, there.catalogs
+            )
             _require_rights(catalog, plan)
+            there.require_rights(plan)
             census = tuple(_census(conn, query, show_values) for query in _readable(plan, compiled.census_queries))
-            hazards = [*plan.hazards, *_of_census(census), *_unfinished(conn, migration.name)]
+            hazards = [*plan.hazards, *_of_census(census), *_unfinished(conn, migration.name), *there.hazards(plan)]
             hazards += _soft_references(conn, plan, catalog)
             plan = replace(plan, census=census, hazards=tuple(hazards))
             if not plan.refused:
@@ -68,14 +82,7 @@ def _tried(conn: Connection, plan: Plan, catalog: Catalog) -> Plan:
 def _require_rights(catalog: Catalog, plan: Plan) -> None:
     tables: list[Table] = [m.table for f in plan.flows for m in f.old.members] + list(plan.archives)
     tables += [catalog.tables[a.table] for a in plan.added if a.table in catalog.tables]
-    missing = missing_rights(catalog, tables)
-    if missing:
-        raise MissingRights(
-            f"role '{catalog.role.name}' lacks {len(missing)} rights that this plan needs",
-            details="\n".join(missing),
-            hint=f'GRANT the owners\' roles to "{catalog.role.name}", or run as the owner',
-            state=_NOTHING,
-        )
+    require_rights(catalog, tables)
 
 
 # --- census -----------------------------------------------------------------------------------------

@@ -21,12 +21,13 @@ def prepare_statements(run: Run) -> tuple[str, ...]:
     """Create what does not touch the application: the next schema, its tables, the logs."""
     plan = run.plan
     statements = [f"CREATE SCHEMA {ident(plan.next_schema)}", f"CREATE SCHEMA {ident(plan.kept_schema)}"]
-    for flow in plan.flows:
+    for flow in plan.builds:
         for member in flow.new.members:
             statements.append(create_table(member.table, plan.next_schema))
             if plan.everything_published:
                 # Without a key yet, a published table would refuse the deletes of `repair`.
                 statements.append(f"ALTER TABLE {member.table.name.within(plan.next_schema).sql} REPLICA IDENTITY FULL")
+    for flow in plan.flows:
         for member in flow.old.members:
             statements += flow_sql.create_log(run.id, member)
     statements += [f"CREATE TABLE {table.name.sql} {table.definition}" for table in plan.inputs]
@@ -97,7 +98,7 @@ def capture(run: Run, conn: Connection) -> None:
             for member in flow.old.members:
                 for statement in flow_sql.create_capture(run.id, member, member.table.name):
                     conn.execute(statement)
-                _watch(conn, run, member, member.table.name)
+                note_watch(conn, run, member, look(conn, member.table.name))
         journal.advance(conn, run.id, stage="seed")
 
     with_lock_retries(conn, attempt, budget_seconds=run.options.lock_budget, on_wait=tell_wait(run, "capture"))
@@ -123,8 +124,18 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 
 """
 
 
-def _watch(conn: Connection, run: Run, member: Member, table: Name) -> None:
+Watched = tuple[int, int, str, int]
+"""The table's oid, its file, the row versions of its capture triggers, its size in pages."""
+
+
+def look(conn: Connection, table: Name) -> Watched | None:
+    """What is watched of a table, as it is now."""
     found = conn.execute(_WATCHED, (table.schema, table.name)).fetchone()
+    return (found[0], found[1], found[2], found[3]) if found else None
+
+
+def note_watch(conn: Connection, run: Run, member: Member, found: Watched | None) -> None:
+    """Record it, for `check_watched` to compare with."""
     assert found is not None
     conn.execute(
         "INSERT INTO ecluse.watch (run, alias, relation, filenode, trigger_xmins, pages) "
@@ -148,18 +159,23 @@ def check_watch(conn: Connection, run: Run, flow: Flow) -> None:
     Call it with a lock on the tables that outlives the work: ACCESS SHARE keeps rewrites away.
     """
     for member in flow.old.members:
-        name = member.table.name
-        was = conn.execute(
-            "SELECT relation::bigint, filenode, trigger_xmins FROM ecluse.watch WHERE run = %s AND alias = %s",
-            (run.id, member.alias),
-        ).fetchone()
-        now = conn.execute(_WATCHED, (name.schema, name.name)).fetchone()
-        if now is None or was is None:
-            raise Restart(f"{name} was dropped or renamed")
-        if tuple(was[:2]) != tuple(now[:2]):
-            raise Restart(f"{name} was rewritten or truncated")
-        if was[2] != now[2]:
-            raise Restart(f"the capture trigger on {name} was switched off or replaced")
+        check_watched(conn, conn, run, member)
+
+
+def check_watched(journal_conn: Connection, conn: Connection, run: Run, member: Member) -> None:
+    """The same for one table, which may stand in another database than the journal."""
+    name = member.table.name
+    was = journal_conn.execute(
+        "SELECT relation::bigint, filenode, trigger_xmins FROM ecluse.watch WHERE run = %s AND alias = %s",
+        (run.id, member.alias),
+    ).fetchone()
+    now = look(conn, name)
+    if now is None or was is None:
+        raise Restart(f"{name} was dropped or renamed")
+    if tuple(was[:2]) != now[:2]:
+        raise Restart(f"{name} was rewritten or truncated")
+    if was[2] != now[2]:
+        raise Restart(f"the capture trigger on {name} was switched off or replaced")
 
 
 def unit_index_name(flow: Flow, side: str) -> str:
@@ -183,7 +199,7 @@ def forget(run: Run, conn: Connection) -> None:
     def attempt(conn: Connection) -> None:
         for flow in run.plan.flows:
             for member in flow.old.members:
-                if _exists(conn, member.table.name):
+                if exists(conn, member.table.name):
                     for statement in flow_sql.drop_capture(run.id, member, member.table.name):
                         conn.execute(statement)
                 _drop_unit_index(conn, flow, member)
@@ -205,6 +221,7 @@ def _drop_unit_index(conn: Connection, flow: Flow, member: Member) -> None:
         conn.execute(f"DROP INDEX IF EXISTS {Name(member.table.name.schema, unit_index_name(flow, 'old')).sql}")
 
 
-def _exists(conn: Connection, name: Name) -> bool:
+def exists(conn: Connection, name: Name) -> bool:
+    """Whether a table of that name is there."""
     row = conn.execute(f"SELECT to_regclass({literal(name.sql)}) IS NOT NULL").fetchone()
     return bool(row and row[0])

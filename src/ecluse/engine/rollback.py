@@ -6,6 +6,10 @@ import time
 
 from ecluse.engine import drain, journal, orphans, prepare, shape
 from ecluse.engine.context import Connection, Run
+from ecluse.engine.moving import home
+from ecluse.engine.moving.closing import OPENED, reopen
+from ecluse.engine.moving.expand import forget_origins
+from ecluse.engine.moving.sequences import sequences_home
 from ecluse.engine.switch import carry_identity, execute_all, short_transaction
 from ecluse.errors import WrongState
 from ecluse.model.catalog import Column
@@ -18,6 +22,7 @@ from ecluse.planning import flow_sql, switch_sql
 def rollback(run: Run, conn: Connection, status: str) -> float:
     """Take the run back; returns the seconds that locks on the application's tables were held (0 before the switch)."""
     if status in ("building", "ready"):
+        forget_origins(run)
         prepare.forget(run, conn)
         _scripts_before(run, conn)
         with conn.transaction():
@@ -27,6 +32,7 @@ def rollback(run: Run, conn: Connection, status: str) -> float:
         raise WrongState(f"a run that is '{status}' cannot be rolled back")
     _refuse_without_way_back(run)
     drain.drain(run, conn, drain.HOME, run.switched)
+    home.drain_home(run, conn)
     seconds = short_transaction(run, conn, "rollback", lambda c, budget: _back(run, c))
     run.journaled("rolled back")
     run.emit(Event("note", "rollback", f"locks were held for {seconds * 1000:.0f} ms"))
@@ -49,6 +55,7 @@ def _back(run: Run, conn: Connection) -> None:
     plan = run.plan
     began = time.monotonic()
     drain.drain_here(run, conn, drain.HOME, run.switched, locked=True)
+    home.carry_last_home(run, conn)
     orphans.withhold_orphans(run, conn)
     for added in plan.added:
         conn.execute(_park_columns(run, added))
@@ -100,9 +107,16 @@ def _stands(conn: Connection, schema: str) -> bool:
 def clean_up(run: Run, conn: Connection) -> None:
     """After the commit of a rollback: park, validate the old keys again, drop what is left of the new shape."""
     done = journal.steps_done(conn, run.id)
+    if OPENED not in done and run.plan.moves:
+        # First of all: until then nobody can write to what moved, neither here nor there.
+        sequences_home(run, conn)
+        reopen(run)
+        journal.record_step(conn, run.id, OPENED)
+        run.journaled(OPENED)
     if "parked" not in done and _stands(conn, run.plan.next_schema):
         with conn.transaction():
             drain.park_left(run, conn)
+            home.park_left(run, conn)
             journal.record_step(conn, run.id, "parked")
         run.journaled("parked")
     for number, statement in enumerate(switch_sql.validate_before(run.plan)):
@@ -110,11 +124,13 @@ def clean_up(run: Run, conn: Connection) -> None:
             with conn.transaction():
                 conn.execute(statement)
                 journal.record_step(conn, run.id, f"revalidate {number}")
+    forget_origins(run)
     with conn.transaction():
-        for flow in run.plan.flows:
+        for flow in run.plan.builds:
             for member in flow.members:
                 for statement in flow_sql.drop_log(run.id, member):
                     conn.execute(statement)
+        for flow in run.plan.flows:
             if not flow.old.find:
                 schema = flow.old.anchor.table.name.schema
                 conn.execute(f"DROP INDEX IF EXISTS {Name(schema, prepare.unit_index_name(flow, 'old')).sql}")

@@ -14,6 +14,11 @@ from ecluse.engine import build, copy, drain, journal, prepare, quarantine, roll
 from ecluse.engine import finish as finishing
 from ecluse.engine.context import Connection, Options, Restart, Run, Stop
 from ecluse.engine.journal import RunRecord
+from ecluse.engine.moving.carry import copy_move, drain_moves
+from ecluse.engine.moving.closing import CLOSED, OPENED, closed
+from ecluse.engine.moving.expand import capture_origins, forget_origins, prepare_origins
+from ecluse.engine.moving.planning import unknown_origin
+from ecluse.engine.moving.proving import check_origins
 from ecluse.engine.verify import verify_run
 from ecluse.errors import (
     CannotConnect,
@@ -45,6 +50,7 @@ class Engine:
     options: Options = field(default_factory=Options)
     emit: Callable[[Event], None] = _silent
     stop: Stop = field(default_factory=Stop)
+    origins: Callable[[str], Database] = unknown_origin  # databases that tables come from, by name
 
     # --- forward ------------------------------------------------------------------------------------
 
@@ -65,7 +71,7 @@ class Engine:
             if record.status == "switched":
                 return record
             if record.stage not in ("prepare", "capture"):
-                shape.check(run, conn)
+                self._check(run, conn)
             self._build(run, conn)
             return self._record(conn, plan.migration)
 
@@ -83,9 +89,11 @@ class Engine:
             seconds = 0.0
             if record.status == "ready":
                 try:
-                    drain.drain(run, conn, drain.FORWARD, run.building)
+                    self._drain(run, conn)
                     build.fill_views(run, conn)
-                    seconds = switch.switch(run, conn)
+                    self._check(run, conn)
+                    with closed(run, conn):
+                        seconds = switch.switch(run, conn)
                 except Restart as why:
                     self._restart(run, conn, why)
                     raise CaptureBroken(
@@ -156,7 +164,7 @@ class Engine:
             record = self._record(conn, run.plan.migration)
             try:
                 if record.status == "ready":
-                    drain.drain(run, conn, drain.FORWARD, run.building)
+                    self._drain(run, conn)
                     return
                 with run.step(record.stage):
                     self._stage(run, conn, record.stage)
@@ -166,16 +174,20 @@ class Engine:
 
     def _stage(self, run: Run, conn: Connection, stage: str) -> None:
         if stage == "prepare":
+            prepare_origins(run)
             prepare.prepare(run, conn)
         elif stage == "capture":
+            capture_origins(run, conn)
             prepare.capture(run, conn)
-            shape.check(run, conn)
+            self._check(run, conn)
         elif stage == "seed":
             build.source_indexes(run, conn)
             copy.seed(run, conn)
         elif stage == "copy":
             for flow in run.plan.flows:
                 copy.copy_flow(run, conn, flow)
+            for move in run.plan.moves:
+                copy_move(run, conn, move)
             with conn.transaction():
                 for flow in run.plan.flows:
                     for statement in drain.orphans(run, flow, run.building):
@@ -187,17 +199,26 @@ class Engine:
         elif stage == "index":
             build.index(run, conn)
         elif stage == "drain":
-            drain.drain(run, conn, drain.FORWARD, run.building)
+            self._drain(run, conn)
             build.fill_views(run, conn)
             with conn.transaction():
                 journal.advance(conn, run.id, stage="verify")
             run.journaled("drained")
         elif stage == "verify":
-            drain.drain(run, conn, drain.FORWARD, run.building)
-            shape.check(run, conn)
+            self._drain(run, conn)
+            self._check(run, conn)
             self._prove(run, conn)
         else:
             raise WrongState(f"the journal stands at '{stage}', which this version does not know")
+
+    def _check(self, run: Run, conn: Connection) -> None:
+        shape.check(run, conn)
+        if CLOSED not in journal.steps_done(conn, run.id):  # a table that is closed has its triggers switched off
+            check_origins(run)
+
+    def _drain(self, run: Run, conn: Connection) -> None:
+        drain.drain(run, conn, drain.FORWARD, run.building)
+        drain_moves(run, conn)
 
     def _prove(self, run: Run, conn: Connection) -> None:
         result = verify_run(run, conn, "building", "verify")
@@ -208,7 +229,7 @@ class Engine:
         run.journaled("verified")
         if not result.passed:
             # Where the capture was disturbed since the drain, this raises Restart: the proof is not to blame.
-            drain.drain(run, conn, drain.FORWARD, run.building)
+            self._drain(run, conn)
             raise ProofFailed(
                 "the new shape is not what the plan promised",
                 details=failures(result),
@@ -219,6 +240,7 @@ class Engine:
     def _restart(self, run: Run, conn: Connection, why: Restart) -> None:
         again = journal.count_restart(conn, run.id)
         run.emit(Event("warn", "copy", f"{why}: the copy starts again ({again} of {run.options.max_restarts})"))
+        forget_origins(run)
         prepare.forget(run, conn)
         run.journaled("restarted")
         if again > run.options.max_restarts:
@@ -266,8 +288,8 @@ class Engine:
             state="nothing was changed",
         )
 
-    def _connect(self, what: str) -> Connection:
-        return open_session(self.database, role=what)
+    def _connect(self, what: str, origin: str = "") -> Connection:
+        return open_session(self.origins(origin) if origin else self.database, role=what)
 
     @contextmanager
     def _session(self, what: str) -> Iterator[Connection]:
@@ -313,13 +335,14 @@ class Engine:
         try:
             with self._connect("state") as conn:
                 record = journal.last_run(conn, migration)
+                done = journal.steps_done(conn, record.id) if record else {}
         except (EcluseError, psycopg.Error):
             return "the server cannot be asked; `ecluse status` will tell when it is back"
-        return describe(record, migration)
+        return describe(record, migration, closed=CLOSED in done and OPENED not in done)
 
 
-def describe(record: RunRecord | None, migration: str) -> str:
-    """A run's state in one sentence."""
+def describe(record: RunRecord | None, migration: str, *, closed: bool = False) -> str:
+    """A run's state in one sentence. `closed`: what it moves was closed for writing, and not opened again."""
     if record is None:
         return "nothing was changed"
     if record.status == "building":
@@ -328,6 +351,13 @@ def describe(record: RunRecord | None, migration: str) -> str:
             f"stopped after step {steps} of {len(journal.STAGES) - 1}, at '{record.stage}'; the old shape is in use; "
             f"resume with `ecluse apply {migration}`, or drop the new shape with `ecluse rollback {migration}`"
         )
+    if closed and record.status == "ready":
+        return (
+            "what moves is closed for writing, and the switch did not come; go on with "
+            f"`ecluse switch {migration}`, or open it again with `ecluse rollback {migration}`"
+        )
+    if closed and record.status == "rolled_back":
+        return f"the run is rolled back, but what had moved is still closed for writing: `ecluse rollback {migration}`"
     return {
         "ready": "the new shape is built and proved; the old one is in use",
         "switched": "the new shape is in use; the old one is kept until `ecluse finish`",

@@ -14,7 +14,7 @@ from ecluse.planning import switch_sql
 from ecluse.planning.structure import difference
 from ecluse.postgres.catalog import read_catalog
 
-_OURS = ("zz_ecluse_capture", "ecluse_unit_")
+_OURS = ("zz_ecluse_capture", "aa_ecluse_closed", "ecluse_unit_")
 
 # Everything of a table but its size and statistics has a catalogue row whose xmin changes with it.
 _SIGNATURE = """
@@ -51,9 +51,7 @@ def check(run: Run, conn: Connection) -> str:
     if not tables:
         return seen
     now = read_catalog(conn, measure=False)
-    here = {t.name: _bare(now.tables[t.name]) for t in tables if t.name in now.tables}
-    found = [str(d) for d in difference(_catalog(run.plan, tables), _catalog(run.plan, tuple(here.values())))]
-    found += _dependents(run.plan, now)
+    found = changes(run.plan, tables, run.plan.dependents, now)
     if found:
         raise DatabaseChanged(
             f"{len(found)} definitions that '{run.plan.migration}' was planned for have changed since",
@@ -62,6 +60,13 @@ def check(run: Run, conn: Connection) -> str:
             state="the old shape is in place and in use; nothing was switched",
         )
     return seen
+
+
+def changes(plan: Plan, tables: tuple[Table, ...], dependents: tuple[Dependent, ...], now: Catalog) -> list[str]:
+    """How these tables, and what stands on them, differ from what the plan found."""
+    here = {t.name: _bare(now.tables[t.name]) for t in tables if t.name in now.tables}
+    found = [str(d) for d in difference(_catalog(plan, tables), _catalog(plan, tuple(here.values())))]
+    return [*found, *_dependents(tables, dependents, now)]
 
 
 def _bare(table: Table) -> Table:
@@ -78,10 +83,10 @@ def _catalog(plan: Plan, tables: tuple[Table, ...]) -> Catalog:
     return Catalog(plan.database, plan.server_version, role, tables={t.name: t for t in tables})
 
 
-def _dependents(plan: Plan, now: Catalog) -> Iterator[str]:
+def _dependents(tables: tuple[Table, ...], dependents: tuple[Dependent, ...], now: Catalog) -> Iterator[str]:
     """What came to stand on the old tables since, or went: views, keys of other tables, functions."""
-    old = {table.name for table in switch_sql.old_tables(plan)}
-    was, is_ = _edges(plan.dependents), _edges(tuple(d for d in now.dependents if d.table in old))
+    old = {table.name for table in tables}
+    was, is_ = _edges(dependents), _edges(tuple(d for d in now.dependents if d.table in old))
     own = {"constraint", "index", "trigger", "policy", "default", "rule", "statistics", "publication"}
     for kind, thing, owned in sorted(was ^ is_):
         if kind in own and owned:
@@ -122,7 +127,7 @@ def strangers(run: Run, conn: Connection) -> list[str]:
 
     To be asked when the new tables are back in the next schema and all that the plan made on them is gone.
     """
-    members = [member for flow in run.plan.flows for member in flow.new.members]
+    members = [member for flow in run.plan.builds for member in flow.new.members]
     planned = [f"{m.table.name.name}.{column.name}" for m in members for column in m.table.columns]
     rows = conn.execute(_STRANGERS, {"next": ident(run.plan.next_schema), "planned": planned}).fetchall()
     return sorted(row[0] for row in rows)

@@ -165,7 +165,7 @@ def _pending(conn: Connection, record: RunRecord) -> int | None:
     return drain.pending(conn, run, direction) if row and row[0] else None
 
 
-def _no_session(what: str) -> Connection:
+def _no_session(what: str, origin: str) -> Connection:
     raise AssertionError(what)
 
 

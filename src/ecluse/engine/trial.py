@@ -19,7 +19,7 @@ from ecluse.errors import MappingError
 from ecluse.model.catalog import Catalog, View
 from ecluse.model.flow import Flow, Member, Side, fill
 from ecluse.model.names import ident
-from ecluse.model.plan import Define, Hazard, Plan
+from ecluse.model.plan import Define, Hazard, Move, Plan
 from ecluse.planning import ddl_objects, ddl_table, flow_sql, switch_sql
 from ecluse.planning.elsewhere import elsewhere, script_elsewhere
 from ecluse.postgres.catalog import read_catalog
@@ -55,6 +55,8 @@ def trial(conn: Connection, plan: Plan) -> tuple[list[Hazard], Reading | None]:
             bare = read_catalog(conn, [plan.next_schema], measure=False)
             for flow in plan.flows:
                 _mappings(plan, flow, attempt)
+            for move in plan.moves:
+                _way_home(plan, move, attempt)
             for view in plan.views:
                 _view(plan, view, attempt)
             for define in plan.defines:
@@ -103,7 +105,7 @@ class _Attempts:
 def _tables(plan: Plan, attempt: _Attempts) -> None:
     run = Run(0, plan, _no_session, lambda _: None)
     names = {m.table.name for m in switch_sql.visible(plan)}
-    for flow in plan.flows:
+    for flow in plan.builds:
         for member in flow.new.members:
             name = str(member.table.name)
             attempt("table", name, ddl_table.create_table(member.table, plan.next_schema))
@@ -114,17 +116,12 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
         for column in added.columns:
             at = added.table.within(plan.next_schema)
             attempt("column", str(added.table), ddl_table.add_column(at, column))
-    for flow in plan.flows:
+    for flow in plan.builds:
         for member in flow.new.members:
             name = str(member.table.name)
             first, after = index_tasks(run, member)
             for statement in (*first, *after):
-                attempt(
-                    "index or constraint",
-                    name,
-                    statement,
-                    _REDECLARE,
-                )
+                attempt("index or constraint", name, statement, _REDECLARE)
             if member.role == "aside":
                 continue
             settings = ddl_table.table_settings(member.table, plan.next_schema, plan.default_grantees)
@@ -135,18 +132,13 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
             for statement in ddl_table.bound_objects(member.table, plan.next_schema):
                 # A policy may read another table of the new shape, as one on messages reads conversations.
                 moved = elsewhere(statement, names, plan.next_schema)
-                attempt(
-                    "policy",
-                    name,
-                    moved,
-                    _REDECLARE,
-                )
+                attempt("policy", name, moved, _REDECLARE)
             for trigger in member.table.triggers:
                 for statement in ddl_objects.trigger_sql(trigger, member.table.name, at):
                     attempt("trigger", f"{trigger.name} on {name}", statement)
 
 
-def _no_session(what: str) -> Connection:
+def _no_session(what: str, origin: str) -> Connection:
     raise AssertionError(what)
 
 
@@ -166,6 +158,15 @@ def _mappings(plan: Plan, flow: Flow, attempt: _Attempts) -> None:
                     f"EXPLAIN SELECT 1 FROM {at.sql(member.alias)} m JOIN {anchor} a ON {member.join}",
                 )
         attempt.build("unit", flow.name, partial(_unit, side, at))
+
+
+def _way_home(plan: Plan, move: Move, attempt: _Attempts) -> None:
+    """The half of a move's mapping that is read here; the origin was asked for the other one."""
+    at = flow_sql.places(plan, switched=False)
+    name = str(move.old.table.name)
+    rows = flow_sql.mapped(move.old, move.flow.new, at, at.sql(move.new.alias))
+    attempt("mapping", name, f"EXPLAIN SELECT {flow_sql.column_list(move.old.columns)} FROM ({rows}) q")
+    attempt.build("unit", move.flow.name, partial(_unit, move.flow.new, at))
 
 
 def _mapping(member: Member, other: Side, at: flow_sql.Places, rows: str) -> str:

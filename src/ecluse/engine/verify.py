@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 
 from ecluse.engine import drain, structure
 from ecluse.engine.context import Connection, Run
+from ecluse.engine.moving.proving import Alone, verify_moves
 from ecluse.errors import AnotherRun
 from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Flow, Member
@@ -17,8 +17,6 @@ from ecluse.planning.flow_sql import Places
 from ecluse.proof.joint import prove
 from ecluse.proof.pairs import Scope, not_pending
 from ecluse.proof.readers import Readers, readers
-
-Alone = Callable[[], AbstractContextManager[object]]
 
 
 def verify_run(run: Run, conn: Connection, status: str, stage: str, alone: Alone = nullcontext) -> Verification:
@@ -31,7 +29,7 @@ def verify_run(run: Run, conn: Connection, status: str, stage: str, alone: Alone
     at = run.switched if switched else run.building
     if stage not in ("drain", "verify", "gate", "switched"):
         return Verification(probes=(Probe("the copy is complete", passed=False, details=f"it stands at '{stage}'"),))
-    with readers(lambda: run.connect("verify"), run.options.workers, stop=run.stop.soft) as both:
+    with readers(lambda: run.connect("verify", ""), run.options.workers, stop=run.stop.soft) as both:
         scopes = {flow.name: _scope(run, both, flow, at, switched) for flow in run.plan.flows}
         found = prove(
             run.plan.flows,
@@ -41,8 +39,10 @@ def verify_run(run: Run, conn: Connection, status: str, stage: str, alone: Alone
             progress=lambda done, total: run.emit(Event("progress", "verify", done=done, total=total)),
         )
         accounts = _accounts(run, both, found, scopes)
+    moved = verify_moves(run, alone, switched=switched)
     stands = structure.probes(run, conn, switched=switched)
-    return Verification(found, accounts, (*stands, *_keys(run, conn, switched, alone)))
+    probes = (*moved.probes, *stands, *_keys(run, conn, switched, alone))
+    return Verification((*found, *moved.comparisons), (*accounts, *moved.accounts), probes)
 
 
 def _scope(run: Run, both: Readers, flow: Flow, at: Places, switched: bool) -> Scope:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ecluse.model.catalog import Column, Constraint, Dependent, Function, Published, Sequence, Table, View
-from ecluse.model.flow import Flow, InputTable
+from ecluse.model.flow import Flow, InputTable, Member
 from ecluse.model.names import Name
 
 # --- changes: what operations compile to ----------------------------------------------------------
@@ -77,7 +77,31 @@ class Drop:
     object: Name
 
 
-Change = Flow | InputTable | Define | SqlChange | Archive | AddColumns | Drop
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A table that comes from another database: a flow whose old side stands there, one table on either side.
+
+    `origin` is a database of ecluse.toml; `sequences` are pairs of columns, old and new, whose sequence goes along.
+    `dependents` is what hangs on the old table there, as the plan found it.
+    """
+
+    origin: str
+    flow: Flow
+    sequences: tuple[tuple[str, str], ...] = ()
+    dependents: tuple[Dependent, ...] = ()
+
+    @property
+    def old(self) -> Member:
+        """The table that leaves its database."""
+        return self.flow.old.anchor
+
+    @property
+    def new(self) -> Member:
+        """The table that it becomes here."""
+        return self.flow.new.anchor
+
+
+Change = Flow | InputTable | Define | SqlChange | Archive | AddColumns | Drop | Move
 
 
 # --- findings -------------------------------------------------------------------------------------
@@ -150,7 +174,8 @@ class Plan:
     database: str
     fingerprint: str
     server_version: int
-    flows: tuple[Flow, ...] = ()
+    flows: tuple[Flow, ...] = ()  # both sides in this database
+    moves: tuple[Move, ...] = ()  # the old side in another one
     inputs: tuple[InputTable, ...] = ()
     defines: tuple[Define, ...] = ()
     scripts: tuple[SqlChange, ...] = ()
@@ -183,6 +208,11 @@ class Plan:
     def kept_schema(self) -> str:
         """Where the old shape waits after the switch."""
         return f"ecluse_kept_{self.migration}"
+
+    @property
+    def builds(self) -> tuple[Flow, ...]:
+        """All flows whose new side is built in this database."""
+        return self.flows + tuple(move.flow for move in self.moves)
 
     @property
     def refused(self) -> tuple[Hazard, ...]:

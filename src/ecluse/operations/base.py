@@ -23,6 +23,10 @@ class Operation(OperationSettings):
         """The change in one line, in the imperative."""
         raise NotImplementedError
 
+    def origins(self) -> tuple[str, ...]:
+        """The other databases of ecluse.toml that it reads; their catalogues are in `work.origins`."""
+        return ()
+
     def compile(self, work: Work) -> None:
         """Add what this operation means on the catalog of `work` to it. Raises errors of families 2xx."""
         raise NotImplementedError

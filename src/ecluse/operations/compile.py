@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ecluse.errors import EcluseError, MigrationFileError, NotInDatabase, OurBug
@@ -9,7 +10,7 @@ from ecluse.model.catalog import Catalog
 from ecluse.model.flow import Flow
 from ecluse.model.migration import Migration
 from ecluse.model.names import Name
-from ecluse.model.plan import AddColumns, Archive, Change, Drop, Hazard
+from ecluse.model.plan import AddColumns, Archive, Change, Drop, Hazard, Move
 from ecluse.operations.assemble import assemble
 from ecluse.operations.base import Operation
 from ecluse.operations.reshape_table import check_templates
@@ -28,12 +29,12 @@ class Compiled:
     row_counts: tuple[RowCounts, ...] = ()
 
 
-def compile_migration(migration: Migration, catalog: Catalog) -> Compiled:
-    """Compile all operations; those on one table become one flow.
+def compile_migration(migration: Migration, catalog: Catalog, origins: Mapping[str, Catalog] | None = None) -> Compiled:
+    """Compile all operations; those on one table become one flow. `origins` has the catalogues of other databases.
 
     Errors of several operations are raised as the first of them, with all in its details.
     """
-    work = Work(migration, catalog)
+    work = Work(migration, catalog, origins or {})
     errors: list[EcluseError] = []
     for operation in migration.operations:
         if not isinstance(operation, Operation):
@@ -50,6 +51,19 @@ def compile_migration(migration: Migration, catalog: Catalog) -> Compiled:
     changes = (*assemble(work), *work.changes, *drops)
     _check_alone(work, changes)
     return Compiled(changes, tuple(work.hazards), tuple(work.census), tuple(work.row_counts))
+
+
+def origins_of(migration: Migration) -> tuple[str, ...]:
+    """The other databases that a migration reads. Raises MigrationFileError where one is its own."""
+    named = [(o, name) for o in migration.operations if isinstance(o, Operation) for name in o.origins()]
+    for operation, name in named:
+        if name == migration.database:
+            line = migration.source.line(("operation", operation.index, "from"))
+            raise MigrationFileError(
+                f"{migration.source.file}, line {line}: '{name}' is the database that this migration changes",
+                hint="`from` is the database where the table is today; `database` at the top is where it goes",
+            )
+    return tuple(dict.fromkeys(name for _, name in named))
 
 
 def _drops(migration: Migration, catalog: Catalog) -> list[Drop]:
@@ -78,6 +92,9 @@ def _check_alone(work: Work, changes: tuple[Change, ...]) -> None:
                 tables = [member.table.name for member in change.old.members]
                 for member in change.new.members:
                     made[member.table.name] = made.get(member.table.name, 0) + 1
+            case Move():
+                made[change.new.table.name] = made.get(change.new.table.name, 0) + 1
+                continue
             case Archive() | AddColumns():
                 tables = [change.table]
             case _:

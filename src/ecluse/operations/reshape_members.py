@@ -92,7 +92,7 @@ def _with_surroundings(
     work: Work, operation: Operation, spec: TableSpec, bare: Table, base: Table | None, model: Table, *path: str | int
 ) -> Table:
     names = {column.name for column in bare.columns}
-    policies = _policies(work, operation, spec, *path)
+    policies = policies_of(work, operation, spec, *path)
     table = replace(
         bare,
         owner=model.owner,
@@ -191,7 +191,8 @@ def _indexes(work: Work, operation: Operation, spec: TableSpec, *path: str | int
     return tuple(indexes)
 
 
-def _policies(work: Work, operation: Operation, spec: TableSpec, *path: str | int) -> tuple[Policy, ...] | None:
+def policies_of(work: Work, operation: Operation, spec: TableSpec, *path: str | int) -> tuple[Policy, ...] | None:
+    """The policies that a spec declares; None where it says nothing of them."""
     if spec.policies is None:
         return None
     policies = []

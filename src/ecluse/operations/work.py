@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -50,6 +50,7 @@ class Work:
 
     migration: Migration
     catalog: Catalog
+    origins: Mapping[str, Catalog] = field(default_factory=dict)  # of other databases, by name
     changes: list[Change] = field(default_factory=list)
     hazards: list[Hazard] = field(default_factory=list)
     census: list[CensusQuery] = field(default_factory=list)

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from ecluse.model.catalog import Catalog, Sequence, Table
 from ecluse.model.flow import Flow, InputTable
 from ecluse.model.names import Name
-from ecluse.model.plan import AddColumns, Archive, Change, Define, Drop, Hazard, Plan, SqlChange
+from ecluse.model.plan import AddColumns, Archive, Change, Define, Drop, Hazard, Move, Plan, SqlChange
 from ecluse.planning import dependents
 from ecluse.planning.dependents import Inventory
 from ecluse.planning.fingerprint import fingerprint
 from ecluse.planning.foreign_keys import foreign_keys, outside_keys
 from ecluse.planning.hazards import activity_hazards, client_hazards, flow_hazards, table_hazards, trigger_hazards
+from ecluse.planning.moves import move_hazards, with_dependents
 
 
 def assemble(
@@ -21,27 +22,35 @@ def assemble(
     catalog: Catalog,
     found: Iterable[Hazard] = (),
     source: str = "",
+    origins: Mapping[str, Catalog] | None = None,
 ) -> Plan:
-    """The plan for these changes on this database. `source` is the migration's digest, part of the fingerprint."""
+    """The plan for these changes on this database. `source` is the migration's digest, part of the fingerprint.
+
+    `origins` has the catalogues of the databases from which tables move here.
+    """
     changes = tuple(changes)
+    moves = with_dependents((c for c in changes if isinstance(c, Move)), origins or {})
     flows = tuple(c for c in changes if isinstance(c, Flow))
     archives = tuple(catalog.tables[c.table] for c in changes if isinstance(c, Archive))
     defines = tuple(c for c in changes if isinstance(c, Define))
     added = tuple(c for c in changes if isinstance(c, AddColumns))
     old = {m.table.name: m.table for f in flows for m in f.old.members} | {t.name: t for t in archives}
-    new = {m.table.name: m.table for f in flows for m in f.new.members if m.role != "aside"}
+    builds = (*flows, *(move.flow for move in moves))
+    new = {m.table.name: m.table for f in builds for m in f.new.members if m.role != "aside"}
     inventory = _inventory(changes, catalog, old, new, found)
     moved = dependents.moved(inventory, defines)
     away = {m.signature for m in moved}
     dependents.callers(inventory, (f for f in catalog.functions if f.signature in away))
+    left = [move.old.table for move in moves]
     keys, outside = foreign_keys(inventory), outside_keys(inventory)
     return Plan(
         migration=migration,
         database=catalog.database,
         source=source,
-        fingerprint=fingerprint(source, old, inventory.moved_views, inventory.functions, outside),
+        fingerprint=fingerprint(source, (*old.values(), *left), inventory.moved_views, inventory.functions, outside),
         server_version=catalog.server_version,
         flows=flows,
+        moves=moves,
         inputs=tuple(c for c in changes if isinstance(c, InputTable)),
         defines=defines,
         scripts=tuple(c for c in changes if isinstance(c, SqlChange)),
@@ -53,7 +62,7 @@ def assemble(
         foreign_keys=keys,
         outside_keys=outside,
         unpublished=tuple((t.name, p) for t in old.values() for p in t.published),
-        hazards=tuple(_hazards(inventory, flows, added, defines)),
+        hazards=(*_hazards(inventory, flows, added, defines), *move_hazards(moves, origins or {})),
         dependents=tuple(d for d in catalog.dependents if d.table in old),
         default_grantees=catalog.default_grantees,
         everything_published=any(p.all_tables for p in catalog.publications),

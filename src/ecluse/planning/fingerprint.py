@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from ecluse.model.catalog import Function, Table, View
-from ecluse.model.names import Name
 from ecluse.model.plan import ForeignKey
 
 _VOLATILE = frozenset({"oid", "filenode", "pages", "rows", "size"})
@@ -16,14 +15,14 @@ _VOLATILE = frozenset({"oid", "filenode", "pages", "rows", "size"})
 
 def fingerprint(
     source: str,
-    old: Mapping[Name, Table],
+    old: Iterable[Table],
     views: Iterable[View],
     functions: Iterable[Function],
     outside: Iterable[ForeignKey],
 ) -> str:
     """Twelve hex digits over the migration's digest and the definition of all that it touches; sizes do not count."""
     parts: list[object] = [source]
-    parts += [_stable(asdict(t)) for _, t in sorted(old.items())]
+    parts += [_stable(asdict(t)) for t in sorted(old, key=lambda table: table.name)]
     parts += [_stable(asdict(v)) for v in views] + [_stable(asdict(f)) for f in functions]
     parts += [_stable(asdict(k)) for k in outside]
     text = json.dumps(parts, sort_keys=True, default=str)

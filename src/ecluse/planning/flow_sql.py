@@ -39,11 +39,16 @@ class Places:
 
 
 def places(plan: Plan, *, switched: bool) -> Places:
-    """Old tables at home and new ones in the next schema, or, once switched, kept and at home."""
+    """Old tables at home and new ones in the next schema, or, once switched, kept and at home.
+
+    A table that moved away stays at home in its own database.
+    """
     names: dict[str, Name] = {table.alias: table.name for table in plan.inputs}
+    names |= {move.old.alias: move.old.table.name for move in plan.moves}
     for flow in plan.flows:
         for member in flow.old.members:
             names[member.alias] = member.table.name.within(plan.kept_schema) if switched else member.table.name
+    for flow in plan.builds:
         for member in flow.new.members:
             stays = member.role == "aside" or not switched
             names[member.alias] = member.table.name.within(plan.next_schema) if stays else member.table.name

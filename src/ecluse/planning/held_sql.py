@@ -101,8 +101,10 @@ def unpark(run: int, flow: Flow) -> str:
     )
 
 
-def park_unheld(run: int, flow: Flow, member: Member, at: Places) -> str:
+def park_unheld(run: int, flow: Flow, member: Member, at: Places, again: str = "") -> str:
     """Park the new side's rows of the units in hand that a second forward mapping would not give back.
+
+    `again`: the query of that mapping's rows, where the old side is in another database.
 
     It is run after the old side has been rebuilt: what forward(inverse(row)) reproduces, the old shape holds.
     """
@@ -111,7 +113,7 @@ def park_unheld(run: int, flow: Flow, member: Member, at: Places) -> str:
     here = f"(SELECT m.*, ({unit}) AS ecluse_unit FROM {anchors} m)"
     if member is not flow.new.anchor:
         here = f"(SELECT m.*, a.ecluse_unit FROM {here} a JOIN {at.sql(member.alias)} m ON {member.join})"
-    back = mapped(member, flow.old, at, rows_of_units(flow.old, at))
+    back = again or mapped(member, flow.old, at, rows_of_units(flow.old, at))
     return (
         f"INSERT INTO {JOURNAL}.parked (run, flow, alias, source, unit, key, reason, row) "
         f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, "

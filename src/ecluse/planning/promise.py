@@ -46,7 +46,7 @@ def promise(plan: Plan, catalog: Catalog, bare: Catalog, whole: Catalog) -> Stru
 
 
 def _placed(plan: Plan, homes: Homes, tried: Catalog) -> Iterator[Table]:
-    for flow in plan.flows:
+    for flow in plan.builds:
         for member in flow.new.members:
             found = tried.tables[member.table.name.within(plan.next_schema)]
             table = found if member.role == "aside" else homes.settle(found, member.table.name.schema)

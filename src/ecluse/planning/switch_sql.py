@@ -20,7 +20,7 @@ _NOT_VALID = re.compile(r"\s+NOT VALID\Z")
 
 def visible(plan: Plan) -> tuple[Member, ...]:
     """The new members that the application will see."""
-    return tuple(m for f in plan.flows for m in f.new.members if m.role != "aside")
+    return tuple(m for f in plan.builds for m in f.new.members if m.role != "aside")
 
 
 def old_tables(plan: Plan) -> tuple[Table, ...]:

@@ -51,21 +51,28 @@ def prove(
     flows: Sequence[Flow],
     scopes: dict[str, Scope],
     readers: Readers,
+    right: Readers | None = None,
     *,
     show_values: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Comparison, ...]:
-    """All comparisons of all flows; the fast way first, and a flow that does not hold once more in detail."""
+    """All comparisons of all flows; the fast way first, and a flow that does not hold once more in detail.
+
+    `right` reads the new sides where the old ones are in another database.
+    """
+    right = right or readers
     joints = {flow.name: joint(flow, scopes[flow.name]) for flow in flows}
     wanted = {flow.name: _wanted(joints[flow.name], flow, scopes[flow.name]) for flow in flows}
-    first = iter(compare_all([p for some in wanted.values() for p in some], readers, progress=progress, narrow=False))
-    counts = _own_rows(joints, readers)
+    first = iter(
+        compare_all([p for some in wanted.values() for p in some], readers, right, progress=progress, narrow=False)
+    )
+    counts = _own_rows(joints, (readers, right))
     found: list[Comparison] = []
     for flow in flows:
         mine = [next(first) for _ in wanted[flow.name]]
         fast = joints[flow.name]
         if not all(c.equal for c in mine) or (fast and counts[flow.name] != (mine[0].left_rows, mine[0].right_rows)):
-            mine = list(compare_all(pairs(flow, scopes[flow.name]), readers, show_values=show_values))
+            mine = list(compare_all(pairs(flow, scopes[flow.name]), readers, right, show_values=show_values))
         elif fast:
             mine = [*_two(flow, mine[0]), *mine[1:]]
         found += mine
@@ -76,13 +83,14 @@ def _wanted(fast: Joint | None, flow: Flow, scope: Scope) -> list[Pair]:
     return [fast.rows, *fast.asides] if fast else pairs(flow, scope)
 
 
-def _own_rows(joints: dict[str, Joint | None], readers: Readers) -> dict[str, tuple[int, int]]:
+def _own_rows(joints: dict[str, Joint | None], both: tuple[Readers, Readers]) -> dict[str, tuple[int, int]]:
     """The rows of each side: as many as double rows, unless one was doubled by its mapping."""
-    sides = [(name, side, part) for name, fast in joints.items() if fast for side in (0, 1) for part in fast.own[side]]
-    answers = readers.run([f"SELECT pg_catalog.count(*) FROM ({part}) AS p" for _, _, part in sides])
     counts: Counter[tuple[str, int]] = Counter()
-    for (name, side, _), rows in zip(sides, answers, strict=True):
-        counts[name, side] += int(rows[0][0])
+    for side, readers in enumerate(both):
+        parts = [(name, part) for name, fast in joints.items() if fast for part in fast.own[side]]
+        answers = readers.run([f"SELECT pg_catalog.count(*) FROM ({part}) AS p" for _, part in parts])
+        for (name, _), rows in zip(parts, answers, strict=True):
+            counts[name, side] += int(rows[0][0])
     return {name: (counts[name, 0], counts[name, 1]) for name in joints}
 
 

@@ -76,7 +76,7 @@ def _plan(invocation: Invocation, database: Database, wanted: Migration, file: P
         invocation.say(f"going on with run {begun[0]}, plan {begun[1].fingerprint}")
         running.tell_edited(invocation, wanted, begun[1])
         return begun[1]
-    now = make_plan(database, wanted)
+    now = make_plan(database, wanted, origins=Project.of(invocation).origin)
     if saved:
         check_fingerprint(saved, now)
     if now.refused:

@@ -29,7 +29,7 @@ def explain(invocation: Invocation, /, migration: str, phase: tuple[str, ...]) -
     project = Project.of(invocation)
     wanted = project.migration(migration)
     database = project.database(wanted.database)
-    run, made = unfinished_plan(database, wanted.name) or (0, make_plan(database, wanted))
+    run, made = unfinished_plan(database, wanted.name) or (0, make_plan(database, wanted, origins=project.origin))
     found = [s for s in steps(made, run) if not phase or s.phase in phase]
     value = {
         "migration": made.migration,

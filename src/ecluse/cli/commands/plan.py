@@ -40,7 +40,7 @@ def plan(invocation: Invocation, /, migration: str, save: Path | None, show_valu
     if stands := standing(database, wanted.name):
         invocation.show(stands, runs.standing)
         return 0
-    made = make_plan(database, wanted, show_values=show_values)
+    made = make_plan(database, wanted, show_values=show_values, origins=project.origin)
     if save:
         write_plan(made, save)
     value = plan_values(wanted, database, made, steps(made)) | {"saved": str(save) if save else None}
@@ -77,5 +77,5 @@ def plan_values(migration: Migration, database: Database, made: Plan, steps: lis
         "census": list(made.census),
         "hazards": sorted(made.hazards, key=lambda h: ("refuse", "warn", "note").index(h.level)),
         "counts": counts(steps) | levels,
-        "octets": sum(m.table.size for f in made.flows for m in f.old.members),
+        "octets": sum(m.table.size for f in made.builds for m in f.old.members),
     }

@@ -1,0 +1,79 @@
+"""The end of a move: the old table is archived, the archive checked, the table dropped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ecluse.engine import journal, prepare
+from ecluse.engine.archive import check_archive, write_archive
+from ecluse.engine.context import Connection, Run
+from ecluse.model.catalog import Table
+from ecluse.model.names import Name
+from ecluse.model.plan import Move
+from ecluse.planning import closing_sql, flow_sql
+from ecluse.postgres.locks import with_lock_retries
+
+_STEP = "moved tables archived"
+
+
+def archive_moves(run: Run, here: Connection, place: Path) -> None:
+    """Write the old tables into folders of the archive, one for each origin, and check them.
+
+    Locks: SHARE on the old tables, which are closed for writing. After a crash it is done again for those that are
+    still there.
+    """
+    for origin in dict.fromkeys(move.origin for move in run.plan.moves):
+        with run.session("archive", origin) as there:
+            tables = _there(run, there, origin)
+            if not tables:
+                continue
+            folder = place / f"from-{origin}"
+            with run.step("archive", str(folder)), there.transaction():
+                there.execute(f"LOCK TABLE {', '.join(name.sql for _, name in tables)} IN SHARE MODE")
+                write_archive(there, folder, tables, {"migration": run.plan.migration, "run": run.id})
+            with run.step("check the archive", str(folder)), there.transaction():
+                check_archive(there, folder, tables)
+        journal.record_step(here, run.id, _STEP, place=str(place))
+        run.journaled(f"archived from {origin}")
+
+
+def earlier_place(run: Run, here: Connection) -> Path | None:
+    """Where an earlier `finish`, which died, has archived old tables that are all dropped by now."""
+    found = journal.steps_done(here, run.id).get(_STEP)
+    for origin in dict.fromkeys(move.origin for move in run.plan.moves):
+        with run.session("archive", origin) as there:
+            if _there(run, there, origin):
+                return None
+    return Path(found["place"]) if found else None
+
+
+def _there(run: Run, there: Connection, origin: str) -> list[tuple[Table, Name]]:
+    return [
+        (move.old.table, move.old.table.name)
+        for move in run.plan.moves
+        if move.origin == origin and prepare.exists(there, move.old.table.name)
+    ]
+
+
+def drop_statements(run: Run, move: Move) -> tuple[str, ...]:
+    """Drop the old table and what the run left beside it. No CASCADE: what someone hung on it is not ours to drop."""
+    return (
+        f"DROP TABLE IF EXISTS {move.old.table.name.sql}",
+        *flow_sql.drop_log(run.id, move.old),
+        closing_sql.drop_function(run.id, move),
+    )
+
+
+def drop_moves(run: Run) -> None:
+    """Drop the old tables. Locks: ACCESS EXCLUSIVE on them, for a moment."""
+    for move in run.plan.moves:
+
+        def attempt(there: Connection, move: Move = move) -> None:
+            for statement in drop_statements(run, move):
+                there.execute(statement)
+
+        with run.session("finish", move.origin) as there:
+            with_lock_retries(
+                there, attempt, budget_seconds=run.options.lock_budget, on_wait=prepare.tell_wait(run, "finish")
+            )
+        run.journaled(f"dropped in {move.origin}")
