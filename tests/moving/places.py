@@ -70,7 +70,8 @@ CREATE INDEX ON public.invitations (inviter_email);
 INSERT INTO public.invitations (id, inviter_email, invited_email, status, token, weight, expires_at, created_at)
 SELECT md5(n::text)::uuid, 'a' || n % 7 || '@example.org', 'B' || n || '@example.org',
     (ARRAY['pending', 'accepted', 'expired'])[1 + n % 3], nullif('t' || n, 't5'), n / 7.0,
-    CASE WHEN n % 2 = 0 THEN timestamptz '2025-01-01' + n * interval '1.123456 s' END, timestamptz '2024-06-01' + n * interval '1 h'
+    CASE WHEN n % 2 = 0 THEN timestamptz '2025-01-01' + n * interval '1.123456 s' END,
+    timestamptz '2024-06-01' + n * interval '1 h'
 FROM generate_series(1, 2000) n;
 """
 

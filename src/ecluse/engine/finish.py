@@ -25,8 +25,7 @@ def finish(run: Run, conn: Connection, status: str, folder: Path) -> Path:
     if status != "switched":
         raise WrongState(f"a run that is '{status}' cannot be finished: only one that is 'switched' can")
     kept = [(t, t.name.within(run.plan.kept_schema)) for t in switch_sql.old_tables(run.plan)]
-    place = ending.earlier_place(run, conn) if run.plan.moves else None
-    place = place or folder / f"{run.plan.migration}-{run.id}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    place = folder / f"{run.plan.migration}-{run.id}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     with conn.transaction():
         if kept:
             conn.execute(f"LOCK TABLE {', '.join(at.sql for _, at in kept)} IN SHARE MODE")

@@ -7,44 +7,49 @@ from pathlib import Path
 from ecluse.engine import journal, prepare
 from ecluse.engine.archive import check_archive, write_archive
 from ecluse.engine.context import Connection, Run
+from ecluse.errors import ArchiveDamaged
 from ecluse.model.catalog import Table
 from ecluse.model.names import Name
 from ecluse.model.plan import Move
 from ecluse.planning import closing_sql, flow_sql
 from ecluse.postgres.locks import with_lock_retries
 
-_STEP = "moved tables archived"
+_STEP = "archived from "
 
 
 def archive_moves(run: Run, here: Connection, place: Path) -> None:
     """Write the old tables into folders of the archive, one for each origin, and check them.
 
-    Locks: SHARE on the old tables, which are closed for writing. After a crash it is done again for those that are
-    still there.
+    Locks: SHARE on the old tables, which are closed for writing. What an earlier `finish` that died had archived and
+    dropped is brought along from its archive.
     """
     for origin in dict.fromkeys(move.origin for move in run.plan.moves):
+        folder = place / f"from-{origin}"
         with run.session("archive", origin) as there:
             tables = _there(run, there, origin)
             if not tables:
+                _bring_along(run, here, folder)
                 continue
-            folder = place / f"from-{origin}"
             with run.step("archive", str(folder)), there.transaction():
                 there.execute(f"LOCK TABLE {', '.join(name.sql for _, name in tables)} IN SHARE MODE")
                 write_archive(there, folder, tables, {"migration": run.plan.migration, "run": run.id})
             with run.step("check the archive", str(folder)), there.transaction():
                 check_archive(there, folder, tables)
-        journal.record_step(here, run.id, _STEP, place=str(place))
+        journal.record_step(here, run.id, _STEP + origin, folder=str(folder.resolve()))
         run.journaled(f"archived from {origin}")
 
 
-def earlier_place(run: Run, here: Connection) -> Path | None:
-    """Where an earlier `finish`, which died, has archived old tables that are all dropped by now."""
-    found = journal.steps_done(here, run.id).get(_STEP)
-    for origin in dict.fromkeys(move.origin for move in run.plan.moves):
-        with run.session("archive", origin) as there:
-            if _there(run, there, origin):
-                return None
-    return Path(found["place"]) if found else None
+def _bring_along(run: Run, here: Connection, folder: Path) -> None:
+    step = _STEP + folder.name.removeprefix("from-")
+    earlier = Path(journal.steps_done(here, run.id).get(step, {}).get("folder", ""))
+    if not (earlier / "manifest.json").exists():
+        raise ArchiveDamaged(
+            f"the moved tables are gone from their database, and their archive is not in '{earlier}'",
+            hint="bring the folder back to where it was, and finish again",
+            state="the new tables are in use; nothing was dropped here",
+        )
+    earlier.rename(folder)
+    journal.record_step(here, run.id, step, folder=str(folder.resolve()))
 
 
 def _there(run: Run, there: Connection, origin: str) -> list[tuple[Table, Name]]:
