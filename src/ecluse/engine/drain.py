@@ -47,9 +47,12 @@ FORWARD, HOME = Direction(home=False), Direction(home=True)
 
 def pending(conn: Connection, run: Run, direction: Direction) -> int:
     """How many log entries wait."""
-    logs = [
-        flow_sql.log_name(run.id, flow.member(alias)) for flow in run.plan.flows for alias in direction.captured(flow)
-    ]
+    flows = run.plan.flows
+    return entries(conn, [flow_sql.log_name(run.id, f.member(alias)) for f in flows for alias in direction.captured(f)])
+
+
+def entries(conn: Connection, logs: list[str]) -> int:
+    """How many entries these logs hold."""
     if not logs:
         return 0
     row = conn.execute("SELECT " + " + ".join(f"(SELECT count(*) FROM {log})" for log in logs)).fetchone()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from ecluse.engine import build, copy, prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.finish import drop_statements
+from ecluse.engine.moving import steps as moving
 from ecluse.model.catalog import Table
 from ecluse.model.flow import Flow, Side
 from ecluse.model.names import Name, ident
@@ -32,12 +33,18 @@ def steps(plan: Plan, run_id: int = 0) -> list[Step]:
     run = Run(run_id, plan, _no_session, lambda _: None)
     return [
         *_expand(run),
+        *moving.expand_steps(run),
         *_copy(run),
+        *moving.copy_steps(run),
         *_index(run),
         *_drain(run),
+        *moving.drain_steps(run),
         *_verify(run),
+        *moving.verify_steps(run),
+        *moving.switch_steps(run),
         *_switch(run),
         *_after(run),
+        *moving.finish_steps(run),
         *_finish(run),
     ]
 
@@ -160,7 +167,7 @@ def _index(run: Run) -> Iterator[Step]:
         ]
         title = f"delete from the new tables what was written in {flow.old.anchor.table.name} meanwhile"
         yield Step("index", title, (*units, flow_sql.clear_units(flow.new, run.building)), _NO_LOCK)
-        yield _indexes(run, flow)
+    yield from (_indexes(run, flow) for flow in run.plan.builds)
     yield from _views(run)
     logs = [s for m in switch_sql.visible(run.plan) for s in flow_sql.create_log(run.id, m)]
     if logs:
@@ -290,7 +297,9 @@ def _finish(run: Run) -> Iterator[Step]:
         "finish",
         "drop the old shape",
         drop_statements(run),
-        f"ACCESS EXCLUSIVE on {_named(m.table.name for m in switch_sql.visible(plan))}, a moment" if plan.flows else "",
+        f"ACCESS EXCLUSIVE on {_named(m.table.name for m in switch_sql.visible(plan))}, a moment"
+        if plan.builds
+        else "",
         None,
     )
 

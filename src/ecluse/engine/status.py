@@ -147,7 +147,7 @@ def _copied(conn: Connection, record: RunRecord) -> tuple[int, int | None, bool]
     if record.stage not in ("prepare", "capture", "seed", "copy"):
         return rows, rows, True
     plan = journal.stored_plan(conn, record.id)
-    anchors = [flow.old.anchor.alias for flow in plan.flows]
+    anchors = [flow.old.anchor.alias for flow in plan.builds]
     row = conn.execute(
         "SELECT coalesce(sum(pages), 0)::bigint FROM ecluse.watch WHERE run = %s AND alias = ANY(%s)",
         (record.id, anchors),
@@ -160,9 +160,11 @@ def _pending(conn: Connection, record: RunRecord) -> int | None:
     plan = journal.stored_plan(conn, record.id)
     run = Run(record.id, plan, _no_session, lambda _: None)
     direction = drain.HOME if record.status == "switched" else drain.FORWARD
-    logs = [flow_sql.log_name(run.id, f.member(alias)) for f in plan.flows for alias in direction.captured(f)]
+    # What waits in the origin of a move is not asked for: a look at the journal needs no other server.
+    flows = plan.builds if direction.home else plan.flows
+    logs = [flow_sql.log_name(run.id, f.member(alias)) for f in flows for alias in direction.captured(f)]
     row = conn.execute("SELECT bool_and(to_regclass(l) IS NOT NULL) FROM unnest(%s::text[]) l", (logs,)).fetchone()
-    return drain.pending(conn, run, direction) if row and row[0] else None
+    return drain.entries(conn, logs) if row and row[0] else None
 
 
 def _no_session(what: str, origin: str) -> Connection:

@@ -11,7 +11,7 @@ import psycopg
 from ecluse.engine import copy, drain, prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.moving.ends import Ends, both, types_of
-from ecluse.engine.moving.relay import relay
+from ecluse.engine.moving.relay import relay, relayed
 from ecluse.errors import ProofFailed
 from ecluse.model.plan import Move
 from ecluse.planning import flow_sql
@@ -43,20 +43,27 @@ def _chunk(run: Run, ends: Ends, move: Move, lo: int, hi: int) -> tuple[int, flo
         ends.there.execute(f"LOCK TABLE {move.old.table.name.sql} IN ACCESS SHARE MODE")
         prepare.check_watched(ends.here, ends.there, run, move.old)
         with ends.here.transaction():
-            count = relay(ends.there, _new_rows(run, move, rows), ends.here, _into(run, move), types_of(move.new))
+            count = _relay(run, ends, move, rows)
             seconds = time.monotonic() - began
             copy.record_chunk(ends.here, run, move.flow, lo, hi, count, seconds)
     run.journaled(f"chunk {move.flow.name} {lo}")
     return count, seconds
 
 
-def _new_rows(run: Run, move: Move, anchors: str) -> str:
+def _relay(run: Run, ends: Ends, move: Move, anchors: str) -> int:
+    query, into, types = _way(run, move, anchors)
+    return relay(ends.there, query, ends.here, into, types)
+
+
+def relay_statements(run: Run, move: Move, anchors: str) -> tuple[str, ...]:
+    """What is sent to either end so that the rows of the given old rows arrive."""
+    return relayed(*_way(run, move, anchors))
+
+
+def _way(run: Run, move: Move, anchors: str) -> tuple[str, str, tuple[str, ...]]:
     columns = flow_sql.column_list(move.new.columns)
-    return f"SELECT {columns} FROM ({flow_sql.mapped(move.new, move.flow.old, run.building, anchors)}) q"
-
-
-def _into(run: Run, move: Move) -> str:
-    return f"{run.building.sql(move.new.alias)} ({flow_sql.column_list(move.new.columns)})"
+    query = f"SELECT {columns} FROM ({flow_sql.mapped(move.new, move.flow.old, run.building, anchors)}) q"
+    return query, f"{run.building.sql(move.new.alias)} ({columns})", types_of(move.new)
 
 
 # --- repair and drain -------------------------------------------------------------------------------
@@ -98,8 +105,7 @@ def drain_to_zero(run: Run, here: Connection, move: Move) -> None:
 
 def waiting(there: Connection, run: Run, move: Move) -> int:
     """How many log entries wait in the origin."""
-    row = there.execute(f"SELECT count(*) FROM {flow_sql.log_name(run.id, move.old)}").fetchone()
-    return int(row[0]) if row else 0
+    return drain.entries(there, [flow_sql.log_name(run.id, move.old)])
 
 
 def _once(run: Run, ends: Ends, move: Move, *, closed: bool = False) -> int:
@@ -135,8 +141,7 @@ def _rebuild(run: Run, ends: Ends, move: Move) -> None:
     for conn in (ends.there, ends.here):
         conn.execute(f"ANALYZE {flow_sql.UNITS}")
     ends.here.execute(flow_sql.clear_units(flow.new, at))
-    rows = _new_rows(run, move, flow_sql.rows_of_units(flow.old, at))
-    relay(ends.there, rows, ends.here, _into(run, move), types_of(move.new))
+    _relay(run, ends, move, flow_sql.rows_of_units(flow.old, at))
     pairs = unit_pairs(run, move, at)
     found = compare_all(pairs, Readers([ends.there]), Readers([ends.here]), narrow=False)
     if not all(each.equal for each in found):

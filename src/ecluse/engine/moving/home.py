@@ -56,8 +56,7 @@ def park_left(run: Run, here: Connection) -> None:
 
 
 def _waiting(here: Connection, run: Run, move: Move) -> int:
-    row = here.execute(f"SELECT count(*) FROM {flow_sql.log_name(run.id, move.new)}").fetchone()
-    return int(row[0]) if row else 0
+    return drain.entries(here, [flow_sql.log_name(run.id, move.new)])
 
 
 def _carry_home(run: Run, ends: Ends, move: Move, *, locked: bool) -> int:

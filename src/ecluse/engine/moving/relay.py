@@ -12,7 +12,7 @@ from ecluse.engine.context import Connection
 
 # Octets that are sent at once: the server hands over row by row, and larger blocks fall out of the processor's cache.
 _BLOCK = 64 * 1024
-# Types whose binary form is the same on every server and version that we know.
+# Types whose binary form is the same on every server and version that we know; it takes half the time of text.
 _BINARY = frozenset(
     {
         "bigint",
@@ -37,11 +37,6 @@ _BINARY = frozenset(
 )
 
 
-def binary(types: Iterable[str]) -> bool:
-    """Whether columns of these types can go in COPY's binary format, which takes half the time of text."""
-    return all(type_.partition("(")[0].strip() in _BINARY for type_ in types)
-
-
 def relay(source: Connection, query: str, target: Connection, into: str, types: Iterable[str] = ()) -> int:
     """Send the rows of a query into a table, `into` being its name and columns; returns how many.
 
@@ -49,13 +44,23 @@ def relay(source: Connection, query: str, target: Connection, into: str, types: 
     same everywhere, COPY's text format is used: what a server prints under the pins of our sessions, any server reads.
     Uses as much memory as one block, or one row.
     """
-    types = tuple(types)
-    how = " (FORMAT binary)" if types and binary(types) else ""
+    sent, taken = relayed(query, into, types)
     out, back = source.cursor(), target.cursor()
-    with out.copy(sql.SQL(f"COPY ({query}\n) TO STDOUT{how}")), back.copy(sql.SQL(f"COPY {into} FROM STDIN{how}")) as w:
+    with out.copy(sql.SQL(sent)), back.copy(sql.SQL(taken)) as writing:
         for block in _blocks(source.pgconn):
-            w.write(block)
+            writing.write(block)
     return back.rowcount
+
+
+def relayed(query: str, into: str, types: Iterable[str]) -> tuple[str, str]:
+    """The two statements of a relay, as the one server and the other get them."""
+    types = tuple(types)
+    how = " (FORMAT binary)" if types and _binary(types) else ""
+    return f"COPY ({query}\n) TO STDOUT{how}", f"COPY {into} FROM STDIN{how}"
+
+
+def _binary(types: tuple[str, ...]) -> bool:
+    return all(type_.partition("(")[0].strip() in _BINARY for type_ in types)
 
 
 def _blocks(conn: pq.abc.PGconn) -> Iterator[bytes]:
