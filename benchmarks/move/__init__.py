@@ -1,0 +1,1 @@
+"""Two servers, and what takes tables from one to the other: Écluse, what people do today, and the floor."""
