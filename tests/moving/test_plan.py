@@ -143,3 +143,11 @@ def test_rights_in_the_origin_are_asked_for_at_once(places: Places) -> None:
             Places(poor, places.database, places.file).plan()
     finally:
         load(places.origin, "DROP OWNED BY visitor; DROP ROLE visitor")
+
+
+def test_a_table_that_another_run_captures_is_refused(places: Places) -> None:
+    places.apply()
+    places.file.write_text(AS_IT_WAS.replace('"bring"', '"again"'))
+    assert "captured-already" in _refusals(places.plan())
+    places.file.write_text(AS_IT_WAS)
+    assert not _refusals(places.plan()), "its own capture is no obstacle"

@@ -81,6 +81,14 @@ def confirm_protected(invocation: Invocation, database: Database, what: str) -> 
         _ask_name(invocation, database, f"{what} {database.name}", f"--yes, if `{what} {database.name}` is meant")
 
 
+def confirm_origins(invocation: Invocation, project: Project, migration: Migration, what: str) -> None:
+    """The same for the databases that tables come from: they are changed as well."""
+    from ecluse.operations.compile import origins_of
+
+    for name in origins_of(migration):
+        confirm_protected(invocation, project.origin(name), what)
+
+
 def confirm_finish(
     invocation: Invocation, database: Database, migration: str, fingerprint: str, given: str | None
 ) -> None:

@@ -61,7 +61,12 @@ def make_plan(
             _require_rights(catalog, plan)
             there.require_rights(plan)
             census = tuple(_census(conn, query, show_values) for query in _readable(plan, compiled.census_queries))
-            hazards = [*plan.hazards, *_of_census(census), *_unfinished(conn, migration.name), *there.hazards(plan)]
+            hazards = [
+                *_others(conn, plan),
+                *_of_census(census),
+                *_unfinished(conn, migration.name),
+                *there.hazards(plan),
+            ]
             hazards += _soft_references(conn, plan, catalog)
             plan = replace(plan, census=census, hazards=tuple(hazards))
             if not plan.refused:
@@ -185,6 +190,12 @@ def _row_counts(conn: Connection, counts: RowCounts) -> Iterator[Hazard]:
         for who, before, after in cursor.fetchall():
             told = f"rows of {counts.table} that {who} sees: {before} before, {after} after"
             yield Hazard("rows-reached", "note", str(counts.table), told)
+
+
+def _others(conn: Connection, plan: Plan) -> Iterator[Hazard]:
+    """The findings so far, without what an unfinished run of this very migration has put there itself."""
+    own = journal.unfinished(conn, plan.migration) is not None
+    yield from (h for h in plan.hazards if not (own and h.id == "captured-already"))
 
 
 def _unfinished(conn: Connection, migration: str) -> Iterator[Hazard]:

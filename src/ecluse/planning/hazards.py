@@ -26,6 +26,18 @@ def table_hazards(catalog: Catalog, tables: Iterable[Table]) -> Iterator[Hazard]
             )
 
 
+def captured_by_another(table: Table, origin: str) -> Iterator[Hazard]:
+    """A table of another database whose writes a run captures already, which that database's journal may not know."""
+    if any(trigger.name.startswith("zz_ecluse_capture") for trigger in table.triggers):
+        yield Hazard(
+            "captured-already",
+            "refuse",
+            str(table.name),
+            f"another run captures what is written to {table.name} in '{origin}'",
+            "finish that migration, or roll it back: `ecluse status` of the databases shows which one it is",
+        )
+
+
 def _unsupported(table: Table) -> Iterator[Hazard]:
     name = str(table.name)
     if table.kind == "p" or table.children or table.inherits:

@@ -44,6 +44,7 @@ def apply(invocation: Invocation, /, migration: str, switch: bool, plan_file: Pa
         return
     plan = _plan(invocation, database, wanted, plan_file)
     running.confirm_protected(invocation, database, "change")
+    running.confirm_origins(invocation, project, wanted, "change")
     again = f"ecluse apply {migration}" + (" --switch" if switch else "")
     with running.engine_for(invocation, database, arguments.as_options(options), again) as engine:
         record = engine.apply(plan)

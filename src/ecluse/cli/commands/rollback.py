@@ -26,6 +26,7 @@ def rollback(invocation: Invocation, /, migration: str, **options: Any) -> None:
     wanted = project.migration(migration)
     database = project.database(wanted.database)
     running.confirm_protected(invocation, database, "roll back")
+    running.confirm_origins(invocation, project, wanted, "roll back")
     again = f"ecluse rollback {migration}"
     with running.engine_for(invocation, database, arguments.as_options(options), again) as engine:
         seconds = engine.rollback(wanted.name)

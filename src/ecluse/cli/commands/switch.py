@@ -29,6 +29,7 @@ def switch(invocation: Invocation, /, migration: str, **options: Any) -> None:
     wanted = project.migration(migration)
     database = project.database(wanted.database)
     running.confirm_protected(invocation, database, "switch")
+    running.confirm_origins(invocation, project, wanted, "switch")
     if begun := unfinished_plan(database, wanted.name):
         running.tell_edited(invocation, wanted, begun[1])
     with running.engine_for(
