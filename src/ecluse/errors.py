@@ -105,6 +105,12 @@ class SourceUnreachable(EcluseError):
     code = "ECL113"
 
 
+class ClusterUnavailable(EcluseError):
+    """The cluster that should carry the copy cannot be used."""
+
+    code = "ECL114"
+
+
 # --- 2xx the migration file -------------------------------------------------------------------------
 
 

@@ -53,6 +53,12 @@ def run_options(function: _F) -> _F:
     return function
 
 
+def executor(function: _F) -> _F:
+    """--executor: who carries the copy."""
+    text = "Who carries the copy: dask:ADDRESS, a Dask cluster (pip install 'ecluse[dask]'); default is this process."
+    return click.option("--executor", metavar="dask:ADDRESS", help=text)(function)
+
+
 def switch_options(function: _F) -> _F:
     """What the moment under lock may cost."""
     for option in (

@@ -42,6 +42,7 @@ class Options:
     recycle_clients: bool = False
     max_restarts: int = 3
     unit_batch: int = 20_000
+    executor: str = ""  # who carries ranges of the copy: "dask:ADDRESS", or the process itself
 
 
 @dataclass(slots=True)

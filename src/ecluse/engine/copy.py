@@ -74,19 +74,24 @@ class Worker:
     `chunk(lo, hi)` carries the pages lo <= page < hi and records them in one transaction; it returns rows and seconds.
     """
 
-    pid: int
+    pid: int | None
     chunk: Callable[[int, int], tuple[int, float]]
 
 
-Hire = Callable[[], AbstractContextManager[Worker]]
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """How a worker is hired, and how many of them work side by side."""
+
+    hire: Callable[[], AbstractContextManager[Worker]]
+    hands: int
 
 
-def copy_flow(run: Run, conn: Connection, flow: Flow) -> None:
+def copy_flow(run: Run, conn: Connection, flow: Flow, crew: Crew | None = None) -> None:
     """Copy one flow's old tables into the bare new ones. `conn` is the run's own session, for control."""
-    carry(run, conn, flow, lambda: _hire(run, flow), minding=conn)
+    carry(run, conn, flow, crew or Crew(lambda: hire(run, flow), run.options.workers), minding=conn)
 
 
-def carry(run: Run, conn: Connection, flow: Flow, hire: Hire, *, minding: Connection) -> None:
+def carry(run: Run, conn: Connection, flow: Flow, crew: Crew, *, minding: Connection) -> None:
     """Hand out the pages of a flow's anchor to parallel workers. `minding` sees who waits for the old tables."""
     pages = prepare.pages_of(conn, run, flow.old.anchor)
     done = conn.execute(
@@ -96,8 +101,8 @@ def carry(run: Run, conn: Connection, flow: Flow, hire: Hire, *, minding: Connec
     progress = Progress(rows=sum(r for _, _, r in done), pages=sum(hi - lo for lo, hi, _ in done))
     before = progress.rows
     began = time.monotonic()
-    with ThreadPoolExecutor(run.options.workers) as pool:
-        work = [pool.submit(_work, run, hire, ranges, progress) for _ in range(run.options.workers)]
+    with ThreadPoolExecutor(crew.hands) as pool:
+        work = [pool.submit(_work, run, crew, ranges, progress) for _ in range(crew.hands)]
         while wait(work, timeout=0.1).not_done:
             _tell(run, flow, progress, pages, before, began)
             _mind_others(run, conn, minding, progress)
@@ -137,17 +142,19 @@ def _mind_others(run: Run, conn: Connection, minding: Connection, progress: Prog
 
 
 @contextmanager
-def _hire(run: Run, flow: Flow) -> Iterator[Worker]:
+def hire(run: Run, flow: Flow) -> Iterator[Worker]:
+    """A worker with a session of its own in the database of the run."""
     with run.session("copy") as conn:
         yield Worker(conn.info.backend_pid, lambda lo, hi: _chunk(run, conn, flow, lo, hi))
 
 
-def _work(run: Run, hire: Hire, ranges: Ranges, progress: Progress) -> None:
+def _work(run: Run, crew: Crew, ranges: Ranges, progress: Progress) -> None:
     pages = _FIRST_PAGES
     try:
-        with hire() as worker:
-            with progress.lock:
-                progress.pids.add(worker.pid)
+        with crew.hire() as worker:
+            if worker.pid is not None:
+                with progress.lock:
+                    progress.pids.add(worker.pid)
             while not run.stop.soft.is_set() and not progress.failed.is_set():
                 if progress.paused.is_set():
                     time.sleep(0.05)
@@ -160,7 +167,7 @@ def _work(run: Run, hire: Hire, ranges: Ranges, progress: Progress) -> None:
                     progress.rows += rows
                     progress.pages += taken[1] - taken[0]
                 pages = _next_size(pages, seconds, run.options.chunk_seconds)
-                _hold_rate(run, rows, seconds)
+                _hold_rate(run, crew, rows, seconds)
     except BaseException:
         progress.failed.set()  # the other workers stop after the chunk in hand
         raise
@@ -172,9 +179,9 @@ def _next_size(pages: int, seconds: float, target: float) -> int:
     return int(min(_MOST_PAGES, max(8, wanted)))
 
 
-def _hold_rate(run: Run, rows: int, seconds: float) -> None:
+def _hold_rate(run: Run, crew: Crew, rows: int, seconds: float) -> None:
     if run.options.max_rate:
-        wait = rows * run.options.workers / run.options.max_rate - seconds
+        wait = rows * crew.hands / run.options.max_rate - seconds
         run.stop.soft.wait(max(0.0, wait))
 
 
@@ -195,6 +202,14 @@ def _chunk(run: Run, conn: Connection, flow: Flow, lo: int, hi: int) -> tuple[in
         record_chunk(conn, run, flow, lo, hi, rows, seconds)
     run.journaled(f"chunk {flow.name} {lo}")
     return rows, seconds
+
+
+def recorded(conn: Connection, run: Run, flow: str, lo: int) -> int | None:
+    """The rows of the range that begins at `lo`, where it is recorded as copied."""
+    row = conn.execute(
+        "SELECT rows FROM ecluse.chunk WHERE run = %s AND flow = %s AND lo = %s", (run.id, flow, lo)
+    ).fetchone()
+    return int(row[0]) if row else None
 
 
 def record_chunk(conn: Connection, run: Run, flow: Flow, lo: int, hi: int, rows: int, seconds: float) -> None:

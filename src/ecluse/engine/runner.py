@@ -12,6 +12,7 @@ import psycopg
 
 from ecluse.engine import build, copy, drain, journal, prepare, quarantine, rollback, shape, structure, switch
 from ecluse.engine import finish as finishing
+from ecluse.engine.cluster import cluster
 from ecluse.engine.context import Connection, Options, Restart, Run, Stop
 from ecluse.engine.journal import RunRecord
 from ecluse.engine.moving.carry import copy_move, drain_moves
@@ -184,10 +185,11 @@ class Engine:
             build.source_indexes(run, conn)
             copy.seed(run, conn)
         elif stage == "copy":
-            for flow in run.plan.flows:
-                copy.copy_flow(run, conn, flow)
-            for move in run.plan.moves:
-                copy_move(run, conn, move)
+            with cluster(run, self.database, self.origins) as hired:
+                for flow in run.plan.flows:
+                    copy.copy_flow(run, conn, flow, hired.crew(run, flow) if hired else None)
+                for move in run.plan.moves:
+                    copy_move(run, conn, move, hired.crew(run, move.flow) if hired else None)
             with conn.transaction():
                 for flow in run.plan.flows:
                     for statement in drain.orphans(run, flow, run.building):

@@ -81,13 +81,13 @@ class Drop:
 class Move:
     """A table that comes from another database: a flow whose old side stands there, one table on either side.
 
-    `origin` is a database of ecluse.toml; `sequences` are pairs of columns, old and new, whose sequence goes along.
+    `origin` is a database of ecluse.toml; `same` are pairs of columns, old and new, of which one is the other.
     `dependents` is what hangs on the old table there, as the plan found it.
     """
 
     origin: str
     flow: Flow
-    sequences: tuple[tuple[str, str], ...] = ()
+    same: tuple[tuple[str, str], ...] = ()
     dependents: tuple[Dependent, ...] = ()
 
     @property
@@ -99,6 +99,23 @@ class Move:
     def new(self) -> Member:
         """The table that it becomes here."""
         return self.flow.new.anchor
+
+    @property
+    def pairs(self) -> tuple[tuple[Column, Column], ...]:
+        """The columns of `same`."""
+        found = ((self.old.table.column(old), self.new.table.column(new)) for old, new in self.same)
+        return tuple((old, new) for old, new in found if old and new)
+
+    @property
+    def sequences(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of columns, old and new, whose sequence goes along."""
+        return tuple((old.name, new.name) for old, new in self.pairs if old.sequence is not None and new.identity)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every old column is a new one of its type, so that no row can come back as another."""
+        kept = {old.name for old, new in self.pairs if old.type == new.type}
+        return kept == set(self.old.columns)
 
 
 Change = Flow | InputTable | Define | SqlChange | Archive | AddColumns | Drop | Move

@@ -25,7 +25,6 @@ class Mapping:
     new: ReadOnly[str, str]
     old: ReadOnly[str, str]
     same: ReadOnly[str, str]
-    sequences: tuple[tuple[str, str], ...]
 
     def forward(self, alias: str) -> str:
         """The new rows, from the old table of that alias."""
@@ -67,7 +66,7 @@ class Columns:
             )
         new = {c.name: self._forward(c, same, resting) for c in self.new.columns if c.written}
         old = {c.name: self._back(c, same) for c in self.old.columns if c.written}
-        return Mapping(new, old, same, tuple(self._sequences(same)))
+        return Mapping(new, old, same)
 
     def _known(self) -> None:
         op, work = self.operation, self.work
@@ -126,14 +125,6 @@ class Columns:
             now = self.new.column(same[column.name])
             return _as(col(same[column.name]), now.type if now else "", column.type)
         return _as(f"({col(op.rest)} ->> {literal(column.name)})", "text", column.type)
-
-    def _sequences(self, same: dict[str, str]) -> list[tuple[str, str]]:
-        found = []
-        for old, new in same.items():
-            was, now = self.old.column(old), self.new.column(new)
-            if was is not None and was.sequence is not None and now is not None and now.identity:
-                found.append((old, new))
-        return found
 
 
 def _as(expression: str, type_: str, wanted: str) -> str:

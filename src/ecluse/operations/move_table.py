@@ -133,7 +133,7 @@ class MoveTable(Operation):
         names = tuple(column.name for column in new_key if column)
         arriving = Member(becomes, new, mapping.forward(was), names, role="new", logged=names)
         flow = Flow(becomes, _side(leaving, old_key), _side(arriving, new_key))
-        return Move(self.origin, flow, mapping.sequences)
+        return Move(self.origin, flow, tuple(mapping.same.items()))
 
 
 def _column(table: Table, name: str) -> Column | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--switch", is_flag=True, help="Go through the gate: the new shape takes the place of the old.")
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Carry out this saved plan and no other.")
 @arguments.run_options
+@arguments.executor
 @arguments.switch_options
 @current
 def apply(invocation: Invocation, /, migration: str, switch: bool, plan_file: Path | None, **options: Any) -> None:

@@ -24,14 +24,16 @@ _ROUNDS = 100  # of a drain that nobody writes against; more is a fault of ours
 # --- the copy ---------------------------------------------------------------------------------------
 
 
-def copy_move(run: Run, here: Connection, move: Move) -> None:
+def copy_move(run: Run, here: Connection, move: Move, crew: copy.Crew | None = None) -> None:
     """Copy the old table into the bare new one, by parallel workers; may be sloppy about what capture knows."""
     with run.session("watch", move.origin) as there:
-        copy.carry(run, here, move.flow, lambda: _worker(run, move), minding=there)
+        crew = crew or copy.Crew(lambda: hire(run, move), run.options.workers)
+        copy.carry(run, here, move.flow, crew, minding=there)
 
 
 @contextmanager
-def _worker(run: Run, move: Move) -> Iterator[copy.Worker]:
+def hire(run: Run, move: Move) -> Iterator[copy.Worker]:
+    """A worker with a session at either end."""
     with run.session("copy") as here, both(run, here, move, "copy") as ends:
         yield copy.Worker(ends.there.info.backend_pid, lambda lo, hi: _chunk(run, ends, move, lo, hi))
 

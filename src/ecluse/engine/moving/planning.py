@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -103,25 +103,41 @@ def _counted(there: Connection, move: Move) -> Iterator[Hazard]:
     old, new = move.old, move.new
     name = old.table.name
     forward = fill(new.select, lambda _: name.sql)
-    for column, nulls in _nulls(there, forward, [c.name for c in new.table.columns if c.not_null and c.written]):
+    never = {now.name for was, now in move.pairs if was.not_null}
+    asked = [c.name for c in new.table.columns if c.not_null and c.written and c.name not in never]
+    for column, nulls in _nulls(there, forward, asked):
         why = f"{column} of {new.table.name} is NOT NULL, and would be NULL in {nulls:,} rows"
         yield _refused(move, "null-in-not-null", why)
+    unique = _unique(old.table, dict(move.same))
     for constraint in new.table.constraints:
-        if constraint.kind in "pu" and (twice := _twice(there, forward, constraint.columns)):
+        wanted = constraint.kind in "pu" and frozenset(constraint.columns) not in unique
+        if wanted and (twice := _twice(there, forward, constraint.columns)):
             columns = ", ".join(constraint.columns)
             why = f"{columns} of {new.table.name} is unique, and {twice:,} values would be there more than once"
             yield _refused(move, "collision", why)
+    # A type of the other database cannot be tried here; the proof judges.
     known = all("." not in column.type for column in (*old.table.columns, *new.table.columns))
-    if known:  # a type of the other database cannot be tried here; the proof judges
-        before, after = (column_list(old.columns, alias) for alias in ("o.", "b."))
-        back = fill(old.select, lambda _: "(SELECT n.*)")
-        once = fill(new.select, lambda _: "(SELECT o.*)")
-        query = (
-            f"SELECT count(*) FROM {name.sql} o, LATERAL ({once}) n, LATERAL ({back}) b "
-            f'WHERE ROW({before})::text COLLATE "C" IS DISTINCT FROM ROW({after})::text COLLATE "C"'
-        )
-        if lost := _one(there, query):
-            yield _refused(move, "lossy-move", f"{lost:,} rows of {name} would not come back as they are")
+    if known and not move.exact and (lost := _lost(there, move)):
+        yield _refused(move, "lossy-move", f"{lost:,} rows of {name} would not come back as they are")
+
+
+def _unique(old: Table, same: Mapping[str, str]) -> set[frozenset[str]]:
+    """The sets of new columns that are unique because the old ones are."""
+    keys = [c.columns for c in old.constraints if c.kind in "pu" and c.valid]
+    return {frozenset(same[column] for column in key) for key in keys if all(column in same for column in key)}
+
+
+def _lost(there: Connection, move: Move) -> int:
+    """How many rows are not themselves any more, once there and back."""
+    old, new = move.old, move.new
+    before, after = (column_list(old.columns, alias) for alias in ("o.", "b."))
+    back = fill(old.select, lambda _: "(SELECT n.*)")
+    once = fill(new.select, lambda _: "(SELECT o.*)")
+    return _one(
+        there,
+        f"SELECT count(*) FROM {old.table.name.sql} o, LATERAL ({once}) n, LATERAL ({back}) b "
+        f'WHERE ROW({before})::text COLLATE "C" IS DISTINCT FROM ROW({after})::text COLLATE "C"',
+    )
 
 
 def _refused(move: Move, id_: str, why: str) -> Hazard:
