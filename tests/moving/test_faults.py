@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ecluse.engine.status import look
 from ecluse.errors import ConnectionLost, WrongState
 from ecluse.postgres.connect import Database
 from ecluse.postgres.embedded import EmbeddedServer
@@ -106,7 +107,10 @@ def test_a_switch_that_died_is_taken_back_and_opened(places: Places, at: int) ->
     load(places.origin, TOUCH)
     with pytest.raises(Halted):
         places.switch(Listener(at=at))
+    (run,) = look(places.database).runs
+    assert run.closed == (("public.invitations in 'origin'",) if run.status == "ready" and at > 1 else ())
     places.rollback()
+    assert not look(places.database).runs[0].closed
     load(places.origin, WRITE_OLD)
     assert rows(places.origin, "SELECT count(*) FROM pg_trigger WHERE tgname ~ 'ecluse'") == [(0,)]
     places.apply()

@@ -10,6 +10,7 @@ import pytest
 from ecluse.errors import DatabaseError, Interrupted, OurBug
 from ecluse.model.report import Comparison
 from ecluse.postgres.connect import Database, Session, open_session
+from ecluse.proof.checksum import second_hash
 from ecluse.proof.compare import Pair, Relation, compare, compare_all, compare_here, quick_equal
 from ecluse.proof.readers import readers
 
@@ -379,3 +380,17 @@ def test_an_error_of_the_server_is_raised_once_without_the_value(connect: Callab
     with pytest.raises(DatabaseError) as caught:
         compare(connect, broken)
     assert caught.value.sqlstate == "22P02" and "sécret" not in str(caught.value)
+
+
+def test_the_second_sum_tells_sets_that_only_add_up_to_the_same(connect: Callable[[], Session]) -> None:
+    """The hashes 1 and 4 have the sum of 2 and 3."""
+    with connect() as session:
+        sums = [
+            session.execute(
+                f"SELECT sum(h), sum({second_hash('h')}) FROM unnest(%s::bigint[]) h".encode(), (hashes,)
+            ).fetchone()
+            for hashes in ([1, 4], [2, 3])
+        ]
+    assert sums[0] and sums[1]
+    assert sums[0][0] == sums[1][0]
+    assert sums[0][1] != sums[1][1]

@@ -117,3 +117,13 @@ def test_every_operation_documents_itself() -> None:
         assert "describe" in vars(operation)
     schema = json_schema()
     assert set(schema["$defs"]) > {"ConvertColumn", "ReshapeTable"}
+
+
+def test_the_digest_covers_the_files_that_a_migration_names() -> None:
+    """An edited .sql file is another migration; a field that this version added with a default is not."""
+    text = 'name = "a"\n[[operation]]\nkind = "sql"\ntitle = "t"\nup = "up.sql"\ndown = "select 1"\n'
+    one, other, same = (
+        parse_migration(text, "a.toml", lambda _, said=said: said) for said in ("select 1", "select 2", "select 1")
+    )
+    assert one.digest == same.digest
+    assert one.digest != other.digest

@@ -16,7 +16,7 @@ from ecluse.engine.cluster import cluster
 from ecluse.engine.context import Connection, Options, Restart, Run, Stop
 from ecluse.engine.journal import RunRecord
 from ecluse.engine.moving.carry import copy_move, drain_moves
-from ecluse.engine.moving.closing import CLOSED, OPENED, closed
+from ecluse.engine.moving.closing import CLOSED, closed, half_closed
 from ecluse.engine.moving.expand import capture_origins, forget_origins, prepare_origins
 from ecluse.engine.moving.planning import unknown_origin
 from ecluse.engine.moving.proving import check_origins
@@ -340,7 +340,7 @@ class Engine:
                 done = journal.steps_done(conn, record.id) if record else {}
         except (EcluseError, psycopg.Error):
             return "the server cannot be asked; `ecluse status` will tell when it is back"
-        return describe(record, migration, closed=CLOSED in done and OPENED not in done)
+        return describe(record, migration, closed=half_closed(done))
 
 
 def describe(record: RunRecord | None, migration: str, *, closed: bool = False) -> str:

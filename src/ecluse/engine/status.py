@@ -11,6 +11,7 @@ import psycopg
 from ecluse.engine import drain, journal, quarantine
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.journal import RunRecord
+from ecluse.engine.moving.closing import half_closed
 from ecluse.model.plan import Plan
 from ecluse.model.report import Account
 from ecluse.planning import flow_sql
@@ -48,6 +49,7 @@ class RunStatus:
     quarantine: dict[str, dict[str, int]] = field(default_factory=dict)  # table -> reason -> rows
     parked: dict[str, dict[str, int]] = field(default_factory=dict)
     proof: Proof | None = None
+    closed: tuple[str, ...] = ()  # tables that nobody can write to, because a switch or a rollback died half way
     archive: str = ""  # where `finish` wrote the old shape
     next: tuple[str, ...] = ()  # commands that fit this state
 
@@ -132,9 +134,17 @@ def _run(conn: Connection, record: RunRecord) -> dict[str, Any]:
         "quarantine": aside["quarantine"],
         "parked": aside["parked"],
         "proof": _proof(conn, record.id),
+        "closed": (closed := _closed(conn, record)),
         "archive": record.note if record.status == "finished" else "",
-        "next": next_commands(record),
+        "next": next_commands(record) or ((f"ecluse rollback {record.migration}",) if closed else ()),
     }
+
+
+def _closed(conn: Connection, record: RunRecord) -> tuple[str, ...]:
+    if record.status not in ("ready", "rolled_back") or not half_closed(journal.steps_done(conn, record.id)):
+        return ()
+    moves = journal.stored_plan(conn, record.id).moves
+    return tuple(f"{move.old.table.name} in '{move.origin}'" for move in moves)
 
 
 def _copied(conn: Connection, record: RunRecord) -> tuple[int, int | None, bool]:

@@ -70,6 +70,8 @@ def _run(run: dict[str, Any]) -> Iterator[str]:
     yield f"    began {_moment(run['started_at'])}, last record {_moment(run['updated_at'])}"
     if run["status"] != "rolled_back":
         yield from _copied(run)
+    for table in run["closed"]:
+        yield f"    CLOSED, nobody can write to it: {table}"
     if run["pending"] is not None:
         yield f"    {human.many(run['pending'], 'change')} wait in the log"
     if run["restarts"]:

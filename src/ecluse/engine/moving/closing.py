@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 
 from ecluse.engine import journal, prepare
@@ -16,6 +16,11 @@ from ecluse.planning import closing_sql
 from ecluse.postgres.locks import with_lock_retries
 
 CLOSED, OPENED = "closed", "opened"
+
+
+def half_closed(steps: Container[str]) -> bool:
+    """Whether the journal says that the old tables were to be closed, and not that they were opened again."""
+    return CLOSED in steps and OPENED not in steps
 
 
 def close_statements(run: Run, move: Move) -> tuple[str, ...]:
