@@ -32,6 +32,10 @@ from ecluse.postgres.failures import translate
 from ecluse.postgres.references import likely_references
 
 _NOTHING = "nothing was changed"
+_WAYS = (
+    'invalid = "quarantine"  # or "regenerate"',
+    'unmapped = "quarantine"  # or "keep"; or find out who they are: ecluse identity map',
+)
 _SAMPLE = 2_000  # distinct values of a column: enough to see a reference
 
 
@@ -90,7 +94,7 @@ def _readable(plan: Plan, queries: tuple[CensusQuery, ...]) -> list[CensusQuery]
 def _census(conn: Connection, query: CensusQuery, show_values: bool) -> Census:
     row = conn.execute(query.sql.encode()).fetchone()
     assert row is not None
-    rows, invalid, unusual, collisions, samples = row
+    rows, invalid, unusual, collisions, samples, *mapped = row
     return Census(
         table=query.table,
         column=query.column,
@@ -101,6 +105,7 @@ def _census(conn: Connection, query: CensusQuery, show_values: bool) -> Census:
         collisions=collisions,
         samples=tuple(s if show_values else mask(s) for s in samples or ()),
         reason=query.reason,
+        mapped=sum(mapped),
     )
 
 
@@ -126,7 +131,15 @@ def _of_census(census: tuple[Census, ...]) -> Iterator[Hazard]:
                 level,
                 where,
                 f"{count.invalid:,} of {count.rows:,} values of {where} do not fit and {becomes} (like {samples})",
-                'invalid = "quarantine"  # or "regenerate"' if level == "refuse" else "",
+                _WAYS[count.reason == "not in the map"] if level == "refuse" else "",
+            )
+        if count.mapped:
+            yield Hazard(
+                "remapped",
+                "note",
+                where,
+                f"{count.mapped:,} of {count.rows:,} values of {where} become the ids that the map has for them; a "
+                "rollback gives back the old ones",
             )
         if count.collisions:
             yield Hazard(

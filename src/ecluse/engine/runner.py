@@ -194,6 +194,7 @@ class Engine:
             run.journaled("drained")
         elif stage == "verify":
             drain.drain(run, conn, drain.FORWARD, run.building)
+            quarantine.refuse_held(run, conn)
             shape.check(run, conn)
             self._prove(run, conn)
         else:
