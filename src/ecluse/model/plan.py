@@ -107,6 +107,7 @@ class Census:
     collisions: int = 0  # values that become equal to another row's
     samples: tuple[str, ...] = ()  # masked unless asked
     reason: str = ""
+    mapped: int = 0  # values that a map of ids changes
 
 
 @dataclass(frozen=True, slots=True)

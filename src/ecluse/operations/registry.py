@@ -10,6 +10,7 @@ from ecluse.operations.base import Operation
 from ecluse.operations.convert_column import ConvertColumn
 from ecluse.operations.define import Define
 from ecluse.operations.merge_rows import MergeRows
+from ecluse.operations.remap_ids import RemapIds
 from ecluse.operations.reshape_table import ReshapeTable
 from ecluse.operations.secure_rows import SecureRows
 from ecluse.operations.split_table import SplitTable
@@ -19,6 +20,7 @@ OPERATIONS: dict[str, type[Operation]] = {
     operation.kind_of(): operation
     for operation in (
         ConvertColumn,
+        RemapIds,
         SplitTable,
         MergeRows,
         ReshapeTable,
