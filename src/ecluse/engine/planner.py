@@ -16,11 +16,11 @@ from ecluse.engine.context import Connection
 from ecluse.engine.trial import trial
 from ecluse.errors import DatabaseChanged, MissingRights
 from ecluse.model.catalog import Catalog, Role, Table
-from ecluse.model.flow import Flow
 from ecluse.model.migration import Migration
 from ecluse.model.names import Name
 from ecluse.model.plan import Census, Hazard, Plan
 from ecluse.operations.compile import CensusQuery, RowCounts, compile_migration
+from ecluse.planning import switch_sql
 from ecluse.planning.assemble import assemble
 from ecluse.planning.hazards import missing_rights
 from ecluse.planning.promise import promise
@@ -224,9 +224,6 @@ def check_fingerprint(stored: Plan, now: Plan) -> None:
 
 
 def _touched(plan: Plan) -> Catalog:
-    """The old tables of a plan as a catalogue, without sizes."""
-    tables: dict[Name, Table] = {}
-    flows: tuple[Flow, ...] = plan.flows
-    for table in [m.table for f in flows for m in f.old.members] + list(plan.archives):
-        tables[table.name] = table
+    """The tables that a plan was made for as a catalogue, without sizes."""
+    tables: dict[Name, Table] = {table.name: table for table in switch_sql.watched(plan)}
     return Catalog(plan.database, plan.server_version, Role("", superuser=False, bypass_rls=False), tables=tables)

@@ -46,13 +46,17 @@ class Define:
 
 @dataclass(frozen=True, slots=True)
 class SqlChange:
-    """A script of the user's. `down` is None where there is no way back; `verify` returns one row, one boolean."""
+    """A script, mostly of the user's. `down` is None where there is no way back; `verify` gives one row, one boolean.
+
+    `tables` are those whose definitions it was written from: `down` puts back what stands there.
+    """
 
     title: str
     up: str
     down: str | None
     verify: str = ""
     phase: str = "switch"  # before (own transaction, before the copy) | switch (inside it) | after (own transaction)
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

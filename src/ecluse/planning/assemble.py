@@ -30,6 +30,8 @@ def assemble(
     added = tuple(c for c in changes if isinstance(c, AddColumns))
     old = {m.table.name: m.table for f in flows for m in f.old.members} | {t.name: t for t in archives}
     new = {m.table.name: m.table for f in flows for m in f.new.members if m.role != "aside"}
+    scripts = tuple(c for c in changes if isinstance(c, SqlChange))
+    watched = {t.name: t for script in scripts for t in script.tables} | old
     inventory = _inventory(changes, catalog, old, new, found)
     moved = dependents.moved(inventory, defines)
     away = {m.signature for m in moved}
@@ -39,12 +41,12 @@ def assemble(
         migration=migration,
         database=catalog.database,
         source=source,
-        fingerprint=fingerprint(source, old, inventory.moved_views, inventory.functions, outside),
+        fingerprint=fingerprint(source, watched, inventory.moved_views, inventory.functions, outside),
         server_version=catalog.server_version,
         flows=flows,
         inputs=tuple(c for c in changes if isinstance(c, InputTable)),
         defines=defines,
-        scripts=tuple(c for c in changes if isinstance(c, SqlChange)),
+        scripts=scripts,
         archives=archives,
         added=added,
         views=tuple(inventory.carried_views),

@@ -16,14 +16,14 @@ _VOLATILE = frozenset({"oid", "filenode", "pages", "rows", "size"})
 
 def fingerprint(
     source: str,
-    old: Mapping[Name, Table],
+    tables: Mapping[Name, Table],
     views: Iterable[View],
     functions: Iterable[Function],
     outside: Iterable[ForeignKey],
 ) -> str:
     """Twelve hex digits over the migration's digest and the definition of all that it touches; sizes do not count."""
     parts: list[object] = [source]
-    parts += [_stable(asdict(t)) for _, t in sorted(old.items())]
+    parts += [_stable(asdict(t)) for _, t in sorted(tables.items())]
     parts += [_stable(asdict(v)) for v in views] + [_stable(asdict(f)) for f in functions]
     parts += [_stable(asdict(k)) for k in outside]
     text = json.dumps(parts, sort_keys=True, default=str)
