@@ -105,3 +105,22 @@ def test_a_database_that_is_away_stops_a_map_and_is_told_by_the_audit(two: Proje
     mapped = two.run("identity", "map", "-o", "ids.csv", "--json")
     assert (mapped.status, mapped.error["code"]) == (1, "ECL113")
     assert not (two.folder / "ids.csv").exists()
+
+
+def test_from_an_audit_to_rows_under_the_right_ids_and_back(two: Project) -> None:
+    two.execute("UPDATE conversations SET user_id = 'User3@example.org' WHERE id = 1")
+    two.execute("UPDATE conversations SET user_id = md5('profile4')::uuid WHERE id = 2")
+    assert two.run("identity", "audit").status == 3
+    assert two.run("identity", "map", "app:conversations.user_id", "-o", "ids.csv").status == 0
+    (two.folder / "migrations").mkdir(exist_ok=True)
+    (two.folder / "migrations" / "who_is_who.toml").write_text(
+        'name = "who_is_who"\n[[operation]]\nkind = "remap_ids"\nmap = "../ids.csv"\nto = "uuid"\n'
+        'columns = [{ table = "conversations", column = "user_id" }]\n'
+    )
+    planned = two.run("plan", "who_is_who")
+    assert planned.status == 0, planned.out + planned.err
+    assert "31 of 60 values of public.conversations.user_id become the ids that the map has" in planned.out
+    assert two.run("apply", "who_is_who", "--switch").status == 0
+    assert two.run("identity", "audit").status == 0
+    assert two.run("rollback", "who_is_who", "--yes").status == 0
+    assert two.run("identity", "audit").status == 3

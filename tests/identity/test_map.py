@@ -12,7 +12,7 @@ import pytest
 from ecluse.errors import SourceUnreachable, WrongUsage
 from ecluse.identity.idmap import IdMap, Pair, Refused, write_map
 from ecluse.model.identity import Holder, Kind
-from ecluse.operations.inputs import read_map
+from ecluse.operations.inputs import read_ids, read_map
 from tests.identity.world import SEEN, World
 
 ODD = Holder(database="app", table="public.odd", column="who")
@@ -47,7 +47,7 @@ def uuid(text: str) -> str:
 def test_only_evidence_maps(odd: World) -> None:
     found = odd.map([ODD])
     by_email = "unique e-mail: people: auth.users.email, id"
-    assert set(found.pairs) == {
+    assert {pair for pair in found.pairs if not pair.same} == {
         Pair("User3@EXAMPLE.org", uuid("auth3"), by_email),
         Pair(uuid("profile4"), uuid("auth4"), "one row: people: public.users.id, auth_user_id"),
         Pair("5", uuid("auth5"), by_email),
@@ -61,8 +61,13 @@ def test_only_evidence_maps(odd: World) -> None:
         "guest": "absent",
         uuid("lost"): "known, but no row of it has an e-mail or the auth id",
     }
-    assert found.same == 2
-    assert list(found.pairs) == sorted(found.pairs, key=lambda pair: pair.old_value) and odd.map([ODD]) == found
+    itself = "the auth id itself: people: auth.users.id"
+    assert {pair for pair in found.pairs if pair.same} == {
+        Pair(uuid("auth6"), uuid("auth6"), itself),
+        Pair(uuid("auth6").upper(), uuid("auth6"), itself),
+    }
+    ordered = sorted(found.pairs, key=lambda pair: (pair.same, pair.old_value))
+    assert list(found.pairs) == ordered and odd.map([ODD]) == found
 
 
 def test_the_other_way_and_inside_documents(world: World) -> None:
@@ -79,11 +84,13 @@ def test_half_a_map_is_not_made(odd: World, away: str) -> None:
         replace(odd, away=frozenset({away})).map([ODD])
 
 
-def test_the_file_is_private_never_overwritten_and_what_a_conversion_reads(tmp_path: Path) -> None:
+def test_the_file_is_private_never_overwritten_and_what_operations_read(tmp_path: Path) -> None:
     file = tmp_path / "ids.csv"
-    found = IdMap((Pair('a "b", c', NINA, "one row"),), (Refused("x", "absent"),), 0)
+    pairs = (Pair('a "b", c', NINA, "one row"), Pair(NINA.upper(), NINA, "itself"))
+    found = IdMap(pairs, (Refused("x", "absent"),))
     write_map(found, file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert read_map(file.read_text()) == (('a "b", c', NINA),)
+    assert read_ids(file.read_text()) == (('a "b", c', NINA), (NINA.upper(), NINA))
     with pytest.raises(WrongUsage, match="already"):
         write_map(found, file)

@@ -8,7 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ecluse.errors import ProofFailed
+from ecluse.engine import shape
+from ecluse.engine.context import Connection, Run
+from ecluse.engine.planner import check_fingerprint
+from ecluse.errors import DatabaseChanged, ProofFailed
 from ecluse.postgres.connect import Database
 from ecluse.supabase.prepare import prepare
 from tests.harness import Stage, load, same, snapshot
@@ -132,6 +135,49 @@ def test_rollback_gives_back_policies_rights_and_flag(stage: Stage) -> None:
     stage.rollback()
     same(snapshot(stage.database), before)
     assert any(table.rls and table.name.name == "users" for table in once.tables.values())
+
+
+CHANGES = {
+    "CREATE POLICY late ON users FOR DELETE USING (auth.uid() = id)": "policy late",
+    'DROP POLICY "Users can update own profile" ON users': "policy Users can update own profile",
+    "GRANT SELECT ON users TO PUBLIC": "SELECT",
+    "ALTER TABLE users DISABLE ROW LEVEL SECURITY": "rls: was yes",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changed_since_the_plan_stops_the_switch(stage: Stage, change: str) -> None:
+    """A rollback would put back what stood there when the plan was made."""
+    planned = stage.plan()
+    assert stage.apply() == "ready"
+    load(stage.database, change)
+    before = snapshot(stage.database)
+    with pytest.raises(DatabaseChanged, match="definitions that 'rows' was planned for have changed") as caught:
+        stage.switch()
+    assert "public.users" in caught.value.details and CHANGES[change] in caught.value.details
+    with pytest.raises(DatabaseChanged):
+        check_fingerprint(planned, stage.plan())
+    stage.rollback()
+    same(snapshot(stage.database), before)
+    secured(stage).rollback()
+    same(snapshot(stage.database), before)
+
+
+def test_what_changes_at_the_last_moment_stops_the_switch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at the definitions and the locks."""
+    assert stage.apply() == "ready"
+    real, late = shape.check, iter(["CREATE POLICY late ON users FOR DELETE USING (true)"])
+
+    def check(run: Run, conn: Connection) -> str:
+        seen = real(run, conn)
+        for statement in late:
+            load(stage.database, statement)
+        return seen
+
+    monkeypatch.setattr(shape, "check", check)
+    with pytest.raises(DatabaseChanged, match="have changed"):
+        stage.switch()
+    assert ask(stage.database, "SELECT count(*) FROM pg_policies WHERE tablename = 'users'") == [(3,)]
 
 
 def test_securing_again_changes_nothing(stage: Stage, tmp_path: Path) -> None:

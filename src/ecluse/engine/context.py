@@ -105,7 +105,12 @@ class Run:
     @property
     def switched(self) -> Places:
         """Where the tables stand after the switch."""
-        return places(self.plan, switched=True)
+        return places(self.plan, switched=True, settled=self.id)
+
+    @property
+    def returned(self) -> Places:
+        """Where the tables stand after a rollback that followed the switch."""
+        return places(self.plan, switched=False, settled=self.id)
 
     @contextmanager
     def session(self, what: str, origin: str = "") -> Iterator[Connection]:

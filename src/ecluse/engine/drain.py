@@ -167,7 +167,7 @@ def park_left(run: Run, conn: Connection) -> None:
 
     The new tables are out of reach in the next schema by then, and complete.
     """
-    at = run.building
+    at = run.returned
     for flow in run.plan.flows:
         conn.execute(f"DELETE FROM {flow_sql.UNITS}")
         conn.execute(

@@ -17,11 +17,11 @@ from ecluse.engine.moving.planning import Origins, require_rights, unknown_origi
 from ecluse.engine.trial import trial
 from ecluse.errors import DatabaseChanged
 from ecluse.model.catalog import Catalog, Role, Table
-from ecluse.model.flow import Flow
 from ecluse.model.migration import Migration
 from ecluse.model.names import Name
 from ecluse.model.plan import Census, Hazard, Plan
 from ecluse.operations.compile import CensusQuery, RowCounts, compile_migration, origins_of
+from ecluse.planning import switch_sql
 from ecluse.planning.assemble import assemble
 from ecluse.planning.promise import promise
 from ecluse.planning.soft_references import changed_keys, stays
@@ -32,6 +32,10 @@ from ecluse.postgres.failures import translate
 from ecluse.postgres.references import likely_references
 
 _NOTHING = "nothing was changed"
+_WAYS = (
+    'invalid = "quarantine"  # or "regenerate"',
+    'unmapped = "quarantine"  # or "keep"; or find out who they are: ecluse identity map',
+)
 _SAMPLE = 2_000  # distinct values of a column: enough to see a reference
 
 
@@ -102,7 +106,7 @@ def _readable(plan: Plan, queries: tuple[CensusQuery, ...]) -> list[CensusQuery]
 def _census(conn: Connection, query: CensusQuery, show_values: bool) -> Census:
     row = conn.execute(query.sql.encode()).fetchone()
     assert row is not None
-    rows, invalid, unusual, collisions, samples = row
+    rows, invalid, unusual, collisions, samples, *mapped = row
     return Census(
         table=query.table,
         column=query.column,
@@ -113,6 +117,7 @@ def _census(conn: Connection, query: CensusQuery, show_values: bool) -> Census:
         collisions=collisions,
         samples=tuple(s if show_values else mask(s) for s in samples or ()),
         reason=query.reason,
+        mapped=sum(mapped),
     )
 
 
@@ -138,7 +143,15 @@ def _of_census(census: tuple[Census, ...]) -> Iterator[Hazard]:
                 level,
                 where,
                 f"{count.invalid:,} of {count.rows:,} values of {where} do not fit and {becomes} (like {samples})",
-                'invalid = "quarantine"  # or "regenerate"' if level == "refuse" else "",
+                _WAYS[count.reason == "not in the map"] if level == "refuse" else "",
+            )
+        if count.mapped:
+            yield Hazard(
+                "remapped",
+                "note",
+                where,
+                f"{count.mapped:,} of {count.rows:,} values of {where} become the ids that the map has for them; a "
+                "rollback gives back the old ones",
             )
         if count.collisions:
             yield Hazard(
@@ -229,9 +242,6 @@ def check_fingerprint(stored: Plan, now: Plan) -> None:
 
 
 def _touched(plan: Plan) -> Catalog:
-    """The old tables of a plan as a catalogue, without sizes."""
-    tables: dict[Name, Table] = {}
-    flows: tuple[Flow, ...] = plan.flows
-    for table in [m.table for f in flows for m in f.old.members] + list(plan.archives):
-        tables[table.name] = table
+    """The tables that a plan was made for as a catalogue, without sizes."""
+    tables: dict[Name, Table] = {table.name: table for table in switch_sql.watched(plan)}
     return Catalog(plan.database, plan.server_version, Role("", superuser=False, bypass_rls=False), tables=tables)

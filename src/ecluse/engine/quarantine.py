@@ -11,9 +11,10 @@ import psycopg
 
 from ecluse.engine import drain
 from ecluse.engine.context import Connection, Run
+from ecluse.errors import ValueRefused
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import ident, literal
-from ecluse.planning import flow_sql, held_sql
+from ecluse.planning import flow_sql
 from ecluse.postgres.failures import translate
 
 
@@ -89,6 +90,27 @@ def discard(conn: Connection, run: int, ids: Sequence[int]) -> int:
         "UPDATE ecluse.quarantine SET state = 'discarded' WHERE run = %s AND id = ANY(%s::bigint[]) AND state = 'held'",
         (run, list(ids)),
     ).rowcount
+
+
+def refuse_held(run: Run, conn: Connection) -> None:
+    """Raise ValueRefused where rows are held that the migration does not agree to leave behind."""
+    members = {m.alias: m for flow in run.plan.flows for m in flow.old.members}
+    reasons = [reject.reason for member in members.values() for reject in member.rejects if reject.refuse]
+    if not reasons:
+        return
+    rows = conn.execute(
+        "SELECT source, reason, count(*) FROM ecluse.quarantine WHERE run = %s AND state = 'held' "
+        "AND reason = ANY (%s) GROUP BY 1, 2 ORDER BY 1, 2",
+        (run.id, reasons),
+    ).fetchall()
+    if rows:
+        migration = run.plan.migration
+        raise ValueRefused(
+            "rows that were written since the plan have values that it refuses",
+            details="\n".join(f"{count:,} rows of {source}: {reason}" for source, reason, count in rows),
+            hint=f"correct the rows, or add their values to the map and: ecluse quarantine retry {migration}\n"
+            f"then: ecluse apply {migration}",
+        )
 
 
 # --- retry ------------------------------------------------------------------------------------------
@@ -168,7 +190,7 @@ def _held_and_accepted(run: Run, flow: Flow, member: Member, at: flow_sql.Places
     rows = flow_sql.rows_of_units(flow.old, at)
     return (
         f"(SELECT m.* FROM {rows} m JOIN ecluse.quarantine q ON q.run = {run.id} AND q.flow = {literal(flow.name)} "
-        f"AND q.alias = {literal(member.alias)} AND q.state = 'held' AND q.key = {held_sql.key_text(member)})"
+        f"AND q.alias = {literal(member.alias)} AND q.state = 'held' AND q.key = {flow_sql.key_text(member)})"
     )
 
 

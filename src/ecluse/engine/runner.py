@@ -208,6 +208,7 @@ class Engine:
             run.journaled("drained")
         elif stage == "verify":
             self._drain(run, conn)
+            quarantine.refuse_held(run, conn)
             self._check(run, conn)
             self._prove(run, conn)
         else:

@@ -1,4 +1,7 @@
-"""The watch over definitions: what is made on an old table after the plan would be missing in the new shape."""
+"""The watch over definitions: what is made on an old table after the plan would be missing in the new shape.
+
+What is changed on a table that a script secures would be missing after a rollback.
+"""
 
 from __future__ import annotations
 
@@ -38,16 +41,16 @@ SELECT pg_catalog.md5(pg_catalog.string_agg(part, ',' ORDER BY part)) FROM (
 
 
 def signature(run: Run, conn: Connection) -> str:
-    """Changes whenever a definition of an old table may have changed; cheap enough to be asked under lock."""
-    names = [table.name.sql for table in switch_sql.old_tables(run.plan)]
+    """Changes whenever a definition that is watched may have changed; cheap enough to be asked under lock."""
+    names = [table.name.sql for table in switch_sql.watched(run.plan)]
     row = conn.execute(_SIGNATURE, (names,)).fetchone()
     return str(row[0]) if row else ""
 
 
 def check(run: Run, conn: Connection) -> str:
-    """Raise DatabaseChanged, naming each change, where old tables are not those of the plan; gives the signature."""
+    """Raise DatabaseChanged, naming each change, where tables are not those of the plan; gives the signature."""
     seen = signature(run, conn)
-    tables = switch_sql.old_tables(run.plan)
+    tables = switch_sql.watched(run.plan)
     if not tables:
         return seen
     now = read_catalog(conn, measure=False)

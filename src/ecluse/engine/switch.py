@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from ecluse.engine import drain, journal, prepare, shape
+from ecluse.engine import drain, journal, prepare, quarantine, shape
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import LockNotTaken, ProofFailed
 from ecluse.model.names import Name, literal
@@ -33,6 +33,7 @@ def switch(run: Run, conn: Connection) -> float:
     them does not fit the budget.
     """
     drain.drain(run, conn, drain.FORWARD, run.building)
+    quarantine.refuse_held(run, conn)
     seen = shape.check(run, conn)
 
     def work(conn: Connection, budget: float) -> None:
@@ -113,6 +114,7 @@ def _switch(run: Run, conn: Connection, budget: float) -> None:
     for flow in plan.flows:
         prepare.check_watch(conn, run, flow)
     drain.drain_here(run, conn, drain.FORWARD, run.building, locked=True)
+    quarantine.refuse_held(run, conn)
     if time.monotonic() - began > budget:
         raise OverBudget(time.monotonic() - began)
     execute_all(conn, list(switch_sql.leave(plan, run.id)))

@@ -1,4 +1,7 @@
-"""The id map: for each value of a column, the id that it should be, and the evidence. Never a guess."""
+"""The id map: for each value of a column, the id that it should be, and the evidence. Never a guess.
+
+A value that is that id already stands in the map as well, as itself: so what is not in the map is nobody's.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,11 @@ class Pair:
     uuid: str
     evidence: str
 
+    @property
+    def same(self) -> bool:
+        """Whether the value is the wanted id already, in whatever spelling."""
+        return parse_uuid(self.old_value) == self.uuid
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -38,16 +46,20 @@ class Refused:
 
 @dataclass(frozen=True)
 class IdMap:
-    """What can be mapped and what cannot; `same` values are the wanted id already."""
+    """What can be mapped, those that change first, and what cannot."""
 
     pairs: tuple[Pair, ...]
     refused: tuple[Refused, ...]
-    same: int
+
+    @property
+    def same(self) -> int:
+        """How many values are the wanted id already."""
+        return sum(pair.same for pair in self.pairs)
 
 
 def id_map(holders: Iterable[Holder], to: Kind, resolver: Resolver, sessions: Sessions) -> IdMap:
     """The map of the values of these columns to ids of one kind, in the order of the values."""
-    answers: dict[str, Pair | Refused | None] = {}
+    answers: dict[str, Pair | Refused] = {}
     for holder in holders:
         try:
             with sessions.use(holder.database) as conn:
@@ -57,19 +69,17 @@ def id_map(holders: Iterable[Holder], to: Kind, resolver: Resolver, sessions: Se
         except DatabaseAway as away:
             raise _unreachable(holder.database, sessions) from away.error
     answered = [answers[value] for value in sorted(answers)]
-    return IdMap(
-        tuple(answer for answer in answered if isinstance(answer, Pair)),
-        tuple(answer for answer in answered if isinstance(answer, Refused)),
-        sum(answer is None for answer in answered),
-    )
+    pairs = [answer for answer in answered if isinstance(answer, Pair)]
+    refused = tuple(answer for answer in answered if isinstance(answer, Refused))
+    return IdMap(tuple(sorted(pairs, key=lambda pair: pair.same)), refused)
 
 
-def map_values(values: Sequence[str], to: Kind, resolver: Resolver) -> dict[str, Pair | Refused | None]:
-    """The answer for each value: a pair, a refusal, or nothing where it is the wanted id already.
+def map_values(values: Sequence[str], to: Kind, resolver: Resolver) -> dict[str, Pair | Refused]:
+    """The answer for each value: a pair, or a refusal.
 
     Raises SourceUnreachable: half a map that looks whole is worse than none.
     """
-    found: dict[str, Pair | Refused | None] = {}
+    found: dict[str, Pair | Refused] = {}
     by_email: dict[str, str] = {}
     for value, outcome in resolver.resolve(values):
         answer = _direct(value, outcome, to)
@@ -83,14 +93,15 @@ def map_values(values: Sequence[str], to: Kind, resolver: Resolver) -> dict[str,
     return found
 
 
-def _direct(value: str, outcome: Outcome, to: Kind) -> Pair | Refused | str | None:
+def _direct(value: str, outcome: Outcome, to: Kind) -> Pair | Refused | str:
     """The answer that the rows of the value itself give; else the e-mail to go on with."""
     refused = _no_person(value, outcome)
     if refused is not None:
         return refused
     assert isinstance(outcome, Found)
-    if any(kind is to for _, kind in outcome.places):
-        return _pair(value, outcome.records, to, "the same id, written otherwise")
+    own = next((source for source, kind in sorted(outcome.places, key=str) if kind is to), None)
+    if own is not None:
+        return _pair(value, outcome.records, to, f"the {to} id itself: {own.place(to)}")
     rows = [record for record in outcome.records if record.key(to) is not None]
     if rows:
         source = rows[0].source
@@ -110,19 +121,17 @@ def _over_email(value: str, outcome: Outcome, to: Kind) -> Pair | Refused:
     rows = [record for record in outcome.records if record.key(to) is not None]
     if not rows:
         return Refused(value, f"known, but nobody of its e-mail has the {to} id")
-    pair = _pair(value, rows, to, f"unique e-mail: {rows[0].source.place(Kind.EMAIL)}, {rows[0].source.ids[to]}")
-    return pair or Refused(value, "known as another person's id")
+    return _pair(value, rows, to, f"unique e-mail: {rows[0].source.place(Kind.EMAIL)}, {rows[0].source.ids[to]}")
 
 
-def _pair(value: str, records: Sequence[Record], to: Kind, evidence: str) -> Pair | Refused | None:
+def _pair(value: str, records: Sequence[Record], to: Kind, evidence: str) -> Pair | Refused:
     ids = {key for record in records if (key := record.key(to)) is not None}
     if len(ids) > 1:
         return Refused(value, f"ambiguous: its rows have several {to} ids")
     uuid = parse_uuid(ids.pop())
     if not uuid:
         return Refused(value, f"its {to} id is not a UUID")
-    # Spellings of one UUID are no business of a map: a conversion takes them as they are.
-    return None if parse_uuid(value) == uuid else Pair(value, uuid, evidence)
+    return Pair(value, uuid, evidence)
 
 
 def _no_person(value: str, outcome: Outcome) -> Refused | None:

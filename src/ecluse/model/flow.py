@@ -35,11 +35,17 @@ def places(template: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A condition over `m` (a row of an old member) under which the row cannot be carried: it goes to quarantine."""
+    """A condition over `m` (a row of an old member) under which the row cannot be carried: it goes to quarantine.
+
+    It is asked of rows that the old application wrote. After the switch nobody writes them any more, so only rows that
+    are in quarantine count as rejected: what the new application wrote may well look like one of them.
+    `refuse`: nobody agreed to leave such rows behind, so that the run is not switched while there are any.
+    """
 
     condition: str
     reason: str
     column: str = ""
+    refuse: bool = False
 
 
 @dataclass(frozen=True, slots=True)

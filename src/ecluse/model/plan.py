@@ -46,13 +46,17 @@ class Define:
 
 @dataclass(frozen=True, slots=True)
 class SqlChange:
-    """A script of the user's. `down` is None where there is no way back; `verify` returns one row, one boolean."""
+    """A script, mostly of the user's. `down` is None where there is no way back; `verify` gives one row, one boolean.
+
+    `tables` are those whose definitions it was written from: `down` puts back what stands there.
+    """
 
     title: str
     up: str
     down: str | None
     verify: str = ""
     phase: str = "switch"  # before (own transaction, before the copy) | switch (inside it) | after (own transaction)
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,7 @@ class Census:
     collisions: int = 0  # values that become equal to another row's
     samples: tuple[str, ...] = ()  # masked unless asked
     reason: str = ""
+    mapped: int = 0  # values that a map of ids changes
 
 
 @dataclass(frozen=True, slots=True)

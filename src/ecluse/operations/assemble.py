@@ -61,7 +61,8 @@ def _share_fate(work: Work) -> None:
     """Rows that refer to a row in quarantine must go there too: put their tables into the flow of that table."""
     for draft in list(work.drafts.values()):
         for name, key in work.catalog.referencing(draft.table.name):
-            beyond = [reject for reject in draft.rejects if reject.column not in key.referenced_columns]
+            rejects = (reject for reject in draft.rejects if not reject.refuse)
+            beyond = [reject for reject in rejects if reject.column not in key.referenced_columns]
             if beyond:
                 _adopt(work, draft, work.catalog.tables[name], key, beyond[0].column)
 

@@ -51,6 +51,34 @@ def of_document(table: Table, column: Column, path: str, inside: Inside) -> Cens
     return CensusQuery(table.name, f"{column.name}.{path}", policy, sql, "not a UUID")
 
 
+def of_ids(
+    table: Table, where: str, rule: Rule, rows: str, value: str, *, text: str = "true", alone: bool = False
+) -> CensusQuery:
+    """The ids in a column, or inside it, by the map: the `value` of each of `rows`, an id only where it is a `text`.
+
+    The map is joined to the distinct values at once, so that one of any size costs one scan.
+    """
+    assert rule.map is not None
+    bad = "s.value IS NOT NULL AND i.uuid IS NULL"
+    twins = f"{_total('s.value IS NOT NULL')} - count(DISTINCT coalesce(i.uuid, s.value))" if alone else "0"
+    samples = f"array_agg(s.value ORDER BY s.n DESC, s.value) FILTER (WHERE {bad})"
+    sql = (
+        "WITH i AS MATERIALIZED (SELECT e.key AS old_value, e.value AS uuid "
+        f"FROM jsonb_each_text({rule.map.json}) e),\n"
+        f's AS (SELECT ({value})::text COLLATE "C" AS value, {text} AS is_text, count(*) AS n '
+        f"FROM {rows} GROUP BY 1, 2)\n"
+        f"SELECT {_total('true')} AS rows, {_total(bad)} AS invalid, 0::bigint AS unusual, "
+        f"({twins})::bigint AS collisions, coalesce(({samples})[:5], '{{}}') AS samples, "
+        f"{_total('i.uuid <> s.value')} AS mapped\n"
+        "FROM s LEFT JOIN i ON i.old_value = s.value AND s.is_text"
+    )
+    return CensusQuery(table.name, where, rule.invalid, sql, "not in the map")
+
+
+def _total(condition: str) -> str:
+    return f"coalesce(sum(s.n) FILTER (WHERE {condition}), 0)::bigint"
+
+
 def _asked(rule: Rule) -> Rule:
     """The rule as it can be asked before its map is in the database."""
     return replace(rule, map=rule.map.inlined()) if rule.map else rule

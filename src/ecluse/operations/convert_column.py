@@ -16,18 +16,17 @@ from ecluse.model.uuid_sql import parse_uuid
 from ecluse.operations import census
 from ecluse.operations.base import Operation
 from ecluse.operations.definitions import type_name
-from ecluse.operations.draft import Conversion, Draft, Target
+from ecluse.operations.draft import Conversion, Draft, Target, in_type
 from ecluse.operations.expressions import check_mapping, literal_text, rewrite
+from ecluse.operations.following import follow
 from ecluse.operations.inputs import MAP_COLUMNS, map_name, read_map
 from ecluse.operations.inside import Documents, Elements, Inside, Path
 from ecluse.operations.redeclare import RedeclareSpec, redeclare
-from ecluse.operations.rules import IdMap, Lookup, Mapping, Rule, col
+from ecluse.operations.rules import NO_TEXTS, RANDOM_TEXT, IdMap, Lookup, Mapping, Rule, col
 from ecluse.operations.work import Work
 
 _TEXTS = re.compile(r"(text|character varying(\(\d+\))?|character\(\d+\)|(\w+\.)?citext)\Z")
 _ARRAYS = re.compile(r"(text|character varying(\(\d+\))?)\[\]\Z")
-_NO_TEXTS = re.compile(r"('\{\}'|ARRAY\[\])::(text|character varying)(\(\d+\))?\[\]\Z")
-_RANDOM_TEXT = re.compile(r"\(?gen_random_uuid\(\)\)?::(text|character varying)(\(\d+\))?\Z")
 
 
 class Reference(Settings):
@@ -191,19 +190,16 @@ class ConvertColumn(Operation):
 
     def _convert(self, work: Work, table: Table, column: Column, rule: Rule, lookups: tuple[Lookup, ...]) -> None:
         """Convert one column and, through foreign keys, those that refer to it."""
-        if not self._add(work, table, column, rule, lookups):
-            return
-        draft = work.draft(table)
-        work.census.append(census.of_column(table, column, rule))
-        for name, key in work.catalog.referencing(table.name):
-            pairs = tuple(zip(key.referenced_columns, key.columns, strict=True))
-            for theirs, ours in pairs:
-                if theirs == column.name:
-                    draft.link(key.referenced_columns)
-                    _require_one_text(work, table, column, rule)
-                    child = work.catalog.tables[name]
-                    found = (Lookup(table.name, column.name, pairs), *inherited(draft, column.name, pairs))
-                    self._convert(work, child, work.column(self, child, ours, "column"), rule, found)
+
+        def change(table: Table, column: Column, lookups: tuple[Lookup, ...]) -> bool:
+            if not self._add(work, table, column, rule, lookups):
+                return False
+            work.census.append(census.of_column(table, column, rule))
+            if any(column.name in key.referenced_columns for _, key in work.catalog.referencing(table.name)):
+                _require_one_text(work, table, column, rule)
+            return True
+
+        follow(work, self, table, column, lookups, change)
 
     def _add(
         self, work: Work, table: Table, column: Column, rule: Rule | Elements, lookups: tuple[Lookup, ...]
@@ -247,23 +243,12 @@ class ConvertColumn(Operation):
         if default is not None and not column.generated:
             default = self._default(work, draft, column, rule, default)
         draft.targets[column.name] = Target(
-            replace(
-                column,
-                type=rule.to,
-                default=default,
-                identity="",
-                identity_options="",
-                collation=None,
-                deterministic=True,
-                sequence=None,
-                storage="",
-                compression="",
-            ),
+            in_type(column, rule.to, default),
             rule.forward(col(column.name), column.type),
         )
 
     def _default(self, work: Work, draft: Draft, column: Column, rule: Mapping, default: str) -> str | None:
-        if rule.to == "uuid" and _RANDOM_TEXT.match(default):
+        if rule.to == "uuid" and RANDOM_TEXT.match(default):
             return "gen_random_uuid()"
         text = literal_text(default)
         if rule.to == "uuid" and not self.using and text is not None and not parse_uuid(text):
@@ -272,21 +257,7 @@ class ConvertColumn(Operation):
                 message = f"the default of '{draft.table.name}.{column.name}' is not a UUID; the new column has none"
                 work.hazard("default-dropped", "warn", draft.table.name, message, 'default = "…"' if own else "")
             return None
-        return f"'{{}}'::{rule.to}" if _NO_TEXTS.match(default) else f"({default})::{rule.to}"
-
-
-def inherited(draft: Draft, column: str, pairs: tuple[tuple[str, str], ...]) -> tuple[Lookup, ...]:
-    """The lookups of a referenced column, for those that refer to it.
-
-    A row that the new application made has no residue of its own; what it refers to may have.
-    """
-    ours = dict(pairs)
-    found = draft.conversions[column].lookups
-    return tuple(
-        replace(lookup, pairs=tuple((theirs, ours[middle]) for theirs, middle in lookup.pairs))
-        for lookup in found
-        if all(middle in ours for _, middle in lookup.pairs) and lookup.table != draft.table.name
-    )
+        return f"'{{}}'::{rule.to}" if NO_TEXTS.match(default) else f"({default})::{rule.to}"
 
 
 def _require_one_text(work: Work, table: Table, column: Column, rule: Rule) -> None:

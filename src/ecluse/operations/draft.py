@@ -40,6 +40,22 @@ class Target:
     forward: str
 
 
+def in_type(column: Column, type_: str, default: str | None) -> Column:
+    """The column in another type, without what it had as one of the old type."""
+    return replace(
+        column,
+        type=type_,
+        default=default,
+        identity="",
+        identity_options="",
+        collation=None,
+        deterministic=True,
+        sequence=None,
+        storage="",
+        compression="",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Parent:
     """A draft's place below another: its rows belong to the units of the table that `key` references."""

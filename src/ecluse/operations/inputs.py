@@ -19,7 +19,7 @@ from ecluse.model.uuid_sql import parse_uuid
 
 Rows = tuple[tuple[str, ...], ...]
 MAP_COLUMNS = ("old_value", "uuid")
-EVIDENCE = "evidence"  # of `ecluse identity map`: for people, and left unread here
+EVIDENCE = "evidence"  # of `ecluse identity map`
 
 
 def input_name(migration: str, alias: str) -> Name:
@@ -30,6 +30,11 @@ def input_name(migration: str, alias: str) -> Name:
 def map_name(migration: str, table: Name, column: str) -> Name:
     """Where the map of a converted column is stored."""
     return input_name(migration, re.sub(r"\W", "_", f"{table.schema}_{table.name}_{column}__map"))
+
+
+def ids_name(migration: str, operation: int) -> Name:
+    """Where the id map of an operation that rewrites ids is stored."""
+    return input_name(migration, f"ids_{operation}")
 
 
 def read_rows(text: str, columns: Iterable[str]) -> Rows:
@@ -45,7 +50,10 @@ def read_rows(text: str, columns: Iterable[str]) -> Rows:
 
 
 def read_map(text: str) -> Rows:
-    """Pairs of a text that is not a UUID and the UUID that it becomes; both only once."""
+    """Pairs of a text that is not a UUID and the UUID that it becomes; both only once.
+
+    A UUID that becomes itself is left out: it is none of those that are looked up.
+    """
     lines = _lines(text)
     _, header = next(lines)
     if tuple(name.strip() for name in header) not in (MAP_COLUMNS, (*MAP_COLUMNS, EVIDENCE)):
@@ -57,13 +65,46 @@ def read_map(text: str) -> Rows:
         uuid = parse_uuid(new.strip())
         if not uuid:
             raise ValueError(f"line {line}: the new value is not a UUID")
+        if parse_uuid(old) == uuid:
+            continue
         if parse_uuid(old):
-            raise ValueError(f"line {line}: the old value is a UUID already, and those are not looked up")
+            raise ValueError(f"line {line}: the old value is a UUID already, and only remap_ids looks those up")
         if old in olds:
             raise ValueError(f"line {line}: the old value stands in line {olds[old]} already")
         if uuid in news:
             raise ValueError(f"line {line}: the UUID stands in line {news[uuid]} already; two rows would become one")
         olds[old] = news[uuid] = line
+        pairs.append((old, uuid))
+    return tuple(pairs)
+
+
+def read_ids(text: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of an id as it is written and the UUID that takes its place, each with evidence.
+
+    Several ids may become one. Two spellings of one UUID are one id.
+    """
+    lines = _lines(text)
+    _, header = next(lines)
+    if tuple(name.strip() for name in header) != (*MAP_COLUMNS, EVIDENCE):
+        wanted = ",".join((*MAP_COLUMNS, EVIDENCE))
+        raise ValueError(f"line 1: the header is '{','.join(header)}', not '{wanted}'")
+    pairs: list[tuple[str, str]] = []
+    seen: dict[str, int] = {}
+    becomes: dict[str, tuple[str, int]] = {}
+    for line, (old, new, evidence) in lines:
+        uuid = parse_uuid(new.strip())
+        if not uuid:
+            raise ValueError(f"line {line}: the new id is not a UUID")
+        if not old:
+            raise ValueError(f"line {line}: there is no old id")
+        if not evidence.strip():
+            raise ValueError(f"line {line}: there is no evidence, and nothing is rewritten without any")
+        known, where = becomes.setdefault(parse_uuid(old) or old, (uuid, line))
+        if known != uuid:
+            raise ValueError(f"line {line}: the old id becomes another one than in line {where}")
+        if old in seen:
+            raise ValueError(f"line {line}: the old id stands in line {seen[old]} already")
+        seen[old] = line
         pairs.append((old, uuid))
     return tuple(pairs)
 
@@ -104,6 +145,9 @@ def _files(migration: Migration) -> Iterator[tuple[Name, tuple[str, Callable[[st
     for operation in migration.operations:
         for spec in getattr(operation, "input", ()):
             yield input_name(migration.name, spec.alias), (spec.file, read_rows)
-        if file := getattr(operation, "map", ""):
+        file = getattr(operation, "map", "")
+        if file and operation.kind == "remap_ids":
+            yield ids_name(migration.name, operation.index), (file, lambda text, _: read_ids(text))
+        elif file:
             table, column = Name.parse(str(getattr(operation, "table", ""))), str(getattr(operation, "column", ""))
             yield map_name(migration.name, table, column), (file, lambda text, _: read_map(text))

@@ -31,19 +31,19 @@ class Elements:
 
     def forward(self, expr: str, old_type: str) -> str:
         """The new value of an old one. The plain cast keeps bounds and dimensions, where it will do."""
-        rule, text = self.rule, _as_texts(expr, old_type)
+        rule, text = self.rule, as_texts(expr, old_type)
         plain = f"({text})::uuid[]"
         if rule.invalid == "refuse" and rule.map is None:
             return plain
-        odd = _any(text, replace(rule, map=None).rejected("e.v", "text"))
-        return f"(CASE WHEN {odd} THEN {_each(text, rule.forward('e.v', 'text'))} ELSE {plain} END)"
+        odd = any_element(text, replace(rule, map=None).rejected("e.v", "text"))
+        return f"(CASE WHEN {odd} THEN {each_element(text, rule.forward('e.v', 'text'))} ELSE {plain} END)"
 
     def unusual(self, expr: str, old_type: str) -> str:
         """Whether the way back needs the old array."""
-        text = _as_texts(expr, old_type)
+        text = as_texts(expr, old_type)
         if self.rule.invalid == "refuse" and self.rule.map is None:
             return f'({text})::uuid[]::text[] <> ({text}) COLLATE "C"'
-        return _any(text, self.rule.unusual("e.v", "text"))
+        return any_element(text, self.rule.unusual("e.v", "text"))
 
     def usual(self, expr: str, old_type: str, lookups: Sequence[Lookup], find: Find) -> str:
         """The old value of a new one where no residue says otherwise."""
@@ -51,24 +51,27 @@ class Elements:
         plain = f"{expr}::text[]"
         if found:
             first = f"coalesce({', '.join(found)}, NULL)"
-            again = _each(expr, f"coalesce({first}, e.v::text)")
-            plain = f"(CASE WHEN {_any(expr, f'{first} IS NOT NULL')} THEN {again} ELSE {plain} END)"
+            again = each_element(expr, f"coalesce({first}, e.v::text)")
+            plain = f"(CASE WHEN {any_element(expr, f'{first} IS NOT NULL')} THEN {again} ELSE {plain} END)"
         return plain if old_type == "text[]" else f"{plain}::{old_type}"
 
     def rejected(self, expr: str, old_type: str) -> str:
         """Whether a value cannot be carried."""
-        return _any(_as_texts(expr, old_type), self.rule.rejected("e.v", "text"))
+        return any_element(as_texts(expr, old_type), self.rule.rejected("e.v", "text"))
 
 
-def _as_texts(expr: str, old_type: str) -> str:
+def as_texts(expr: str, old_type: str) -> str:
+    """The array as an array of texts."""
     return expr if old_type == "text[]" else f"{expr}::text[]"
 
 
-def _any(array: str, condition: str) -> str:
+def any_element(array: str, condition: str) -> str:
+    """Whether a condition over `e.v` holds for an element."""
     return f"EXISTS (SELECT FROM unnest({array}) e(v) WHERE {condition})"
 
 
-def _each(array: str, value: str) -> str:
+def each_element(array: str, value: str) -> str:
+    """The array with a value over `e.v` in the place of each element."""
     return f"(SELECT array_agg({value} ORDER BY e.n) FROM unnest({array}) WITH ORDINALITY e(v, n))"
 
 

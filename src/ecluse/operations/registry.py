@@ -11,6 +11,7 @@ from ecluse.operations.convert_column import ConvertColumn
 from ecluse.operations.define import Define
 from ecluse.operations.merge_rows import MergeRows
 from ecluse.operations.move_table import MoveTable
+from ecluse.operations.remap_ids import RemapIds
 from ecluse.operations.reshape_table import ReshapeTable
 from ecluse.operations.secure_rows import SecureRows
 from ecluse.operations.split_table import SplitTable
@@ -20,6 +21,7 @@ OPERATIONS: dict[str, type[Operation]] = {
     operation.kind_of(): operation
     for operation in (
         ConvertColumn,
+        RemapIds,
         SplitTable,
         MergeRows,
         ReshapeTable,

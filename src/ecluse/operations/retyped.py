@@ -61,7 +61,8 @@ class Retyper:
         """How a column is converted; None where its type stays."""
         draft = self.drafts.get(table) if table is not None else None
         found = draft.conversions.get(column) if draft is not None else None
-        return None if found is None or isinstance(found.rule, Documents) else found
+        stays = found is None or isinstance(found.rule, Documents) or found.rule.to == found.column.type
+        return None if stays else found
 
     def is_uuid(self, table: Name | None, column: str) -> bool:
         """Whether a column is a uuid in the new shape."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -43,18 +44,26 @@ class Lookup:
 Find = Callable[[Lookup, str], str]
 """Gives a lookup's SQL, the old text of a new value."""
 
+NO_TEXTS = re.compile(r"('\{\}'|ARRAY\[\])::(text|character varying)(\(\d+\))?\[\]\Z")
+"""Defaults that are an empty array of texts."""
+
+RANDOM_TEXT = re.compile(r"\(?gen_random_uuid\(\)\)?::(text|character varying)(\(\d+\))?\Z")
+"""Defaults that are a new UUID as a text."""
+
 
 @dataclass(frozen=True, slots=True)
 class IdMap:
     """The new values of texts that are not UUIDs, from a file; `alias` is that of the input table.
 
     `inline`: the file's pairs stand in the SQL itself, for questions that are asked before the table is there.
+    `several`: more than one text may have become one value, so the table is not unique by it.
     """
 
     alias: str
     pairs: tuple[tuple[str, str], ...]
     inline: str = ""
     late: bool = True  # rows that were added for a retry count too
+    several: bool = False
 
     def at_first(self) -> IdMap:
         """The map as it was when the run began: for what is carried in any case, and so is never retried."""
@@ -62,8 +71,16 @@ class IdMap:
 
     def inlined(self) -> IdMap:
         """The same map without its table."""
-        entries = ", ".join(f"{_json(old)}: {_json(new)}" for old, new in self.pairs)
-        return replace(self, inline=literal(f"{{{entries}}}"))
+        return replace(self, inline=literal(self._document))
+
+    @property
+    def json(self) -> str:
+        """The pairs as one document, in SQL."""
+        return f"{literal(self._document)}::jsonb"
+
+    @property
+    def _document(self) -> str:
+        return f"{{{', '.join(f'{_json(old)}: {_json(new)}' for old, new in self.pairs)}}}"
 
     def new(self, text: str) -> str:
         """The new value of a text, NULL where the map has none."""
@@ -73,12 +90,13 @@ class IdMap:
         return f'(SELECT i.uuid FROM {{{{{self.alias}}}}} i WHERE i.old_value = ({text}) COLLATE "C"{first})'
 
     def old(self, value: str) -> str:
-        """The text that became a new value.
+        """The text that became a new value: where there are several, the value itself, else the first of them.
 
         Rows that were added to the map for a retry do not count: what was carried before them has no residue that
         would tell its texts from theirs.
         """
-        return f"(SELECT i.old_value FROM {{{{{self.alias}}}}} i WHERE i.uuid = {value} AND NOT i.ecluse_added)"
+        one = " ORDER BY i.old_value <> i.uuid::text, i.old_value LIMIT 1" if self.several else ""
+        return f"(SELECT i.old_value FROM {{{{{self.alias}}}}} i WHERE i.uuid = {value} AND NOT i.ecluse_added{one})"
 
 
 def _json(text: str) -> str:

@@ -65,7 +65,8 @@ class SecureRows(Operation):
         self._tell(work, rights)
         title = f"rows of {table.name}"
         work.row_counts.append(RowCounts(table.name, row_counts.script(rights)))
-        work.changes.append(SqlChange(title, row_policies.up(rights), row_policies.down(rights)))
+        up, down = row_policies.up(rights), row_policies.down(rights)
+        work.changes.append(SqlChange(title, up, down, tables=(table,)))
         work.changes.append(Define(f"{title}, as each role", "", (), verify=row_probes.script(rights)))
 
     def _rights(self, work: Work, table: Table) -> Rights:

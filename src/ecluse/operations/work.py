@@ -23,7 +23,8 @@ ONE_AFTER_THE_OTHER = "make two migrations, and finish the first before the seco
 class CensusQuery:
     """A question to ask of a column before anything runs.
 
-    The SQL returns one row: rows, invalid, unusual, collisions (bigint) and samples (text[]).
+    The SQL returns one row: rows, invalid, unusual, collisions (bigint), samples (text[]), and, where a map gives the
+    new values, how many it changes.
     """
 
     table: Name

@@ -37,6 +37,8 @@ def assemble(
     old = {m.table.name: m.table for f in flows for m in f.old.members} | {t.name: t for t in archives}
     builds = (*flows, *(move.flow for move in moves))
     new = {m.table.name: m.table for f in builds for m in f.new.members if m.role != "aside"}
+    scripts = tuple(c for c in changes if isinstance(c, SqlChange))
+    watched = {t.name: t for script in scripts for t in script.tables} | old
     inventory = _inventory(changes, catalog, old, new, found)
     moved = dependents.moved(inventory, defines)
     away = {m.signature for m in moved}
@@ -47,13 +49,15 @@ def assemble(
         migration=migration,
         database=catalog.database,
         source=source,
-        fingerprint=fingerprint(source, (*old.values(), *left), inventory.moved_views, inventory.functions, outside),
+        fingerprint=fingerprint(
+            source, (*watched.values(), *left), inventory.moved_views, inventory.functions, outside
+        ),
         server_version=catalog.server_version,
         flows=flows,
         moves=moves,
         inputs=tuple(c for c in changes if isinstance(c, InputTable)),
         defines=defines,
-        scripts=tuple(c for c in changes if isinstance(c, SqlChange)),
+        scripts=scripts,
         archives=archives,
         added=added,
         views=tuple(inventory.carried_views),

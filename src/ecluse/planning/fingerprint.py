@@ -15,14 +15,14 @@ _VOLATILE = frozenset({"oid", "filenode", "pages", "rows", "size"})
 
 def fingerprint(
     source: str,
-    old: Iterable[Table],
+    tables: Iterable[Table],
     views: Iterable[View],
     functions: Iterable[Function],
     outside: Iterable[ForeignKey],
 ) -> str:
     """Twelve hex digits over the migration's digest and the definition of all that it touches; sizes do not count."""
     parts: list[object] = [source]
-    parts += [_stable(asdict(t)) for t in sorted(old, key=lambda table: table.name)]
+    parts += [_stable(asdict(t)) for t in sorted(tables, key=lambda table: table.name)]
     parts += [_stable(asdict(v)) for v in views] + [_stable(asdict(f)) for f in functions]
     parts += [_stable(asdict(k)) for k in outside]
     text = json.dumps(parts, sort_keys=True, default=str)

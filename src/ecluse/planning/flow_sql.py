@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ecluse.errors import MappingError
-from ecluse.model.flow import Flow, Member, Side, fill
+from ecluse.model.flow import Flow, Member, Reject, Side, fill
 from ecluse.model.names import Name, ident, literal
 from ecluse.model.plan import Plan
 
@@ -26,9 +26,13 @@ SESSION_TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where every member and input table stands at a moment: alias -> name."""
+    """Where every member and input table stands at a moment: alias -> name.
+
+    `settled` is a run that has been switched: what is rejected is what it holds in quarantine, and nothing else.
+    """
 
     names: Mapping[str, Name]
+    settled: int | None = None
 
     def sql(self, alias: str) -> str:
         """The quoted name. Raises MappingError where no table has that alias."""
@@ -38,7 +42,7 @@ class Places:
         return self.names[alias].sql
 
 
-def places(plan: Plan, *, switched: bool) -> Places:
+def places(plan: Plan, *, switched: bool, settled: int | None = None) -> Places:
     """Old tables at home and new ones in the next schema, or, once switched, kept and at home.
 
     A table that moved away stays at home in its own database.
@@ -52,7 +56,7 @@ def places(plan: Plan, *, switched: bool) -> Places:
         for member in flow.new.members:
             stays = member.role == "aside" or not switched
             names[member.alias] = member.table.name.within(plan.next_schema) if stays else member.table.name
-    return Places(names)
+    return Places(names, settled)
 
 
 def column_list(columns: tuple[str, ...], prefix: str = "") -> str:
@@ -65,18 +69,34 @@ def column_list(columns: tuple[str, ...], prefix: str = "") -> str:
 
 def accepted(member: Member, at: Places) -> str:
     """A condition over `m` that leaves out the rows that go to quarantine; empty where all are accepted."""
-    return "".join(f" AND ({fill(r.condition, at.sql)}) IS NOT TRUE" for r in member.rejects)
+    return "".join(f" AND {_condition(r, member, at)} IS NOT TRUE" for r in member.rejects)
 
 
 def rejected(member: Member, at: Places) -> str:
     """The condition over `m` that picks the rows that go to quarantine."""
-    return " OR ".join(f"({fill(r.condition, at.sql)}) IS TRUE" for r in member.rejects) or "false"
+    return " OR ".join(f"{_condition(r, member, at)} IS TRUE" for r in member.rejects) or "false"
 
 
 def reason(member: Member, at: Places) -> str:
     """An expression over `m` that says why the row goes to quarantine."""
-    cases = "".join(f" WHEN ({fill(r.condition, at.sql)}) IS TRUE THEN {literal(r.reason)}" for r in member.rejects)
+    cases = "".join(f" WHEN {_condition(r, member, at)} IS TRUE THEN {literal(r.reason)}" for r in member.rejects)
     return f"CASE{cases} END" if cases else "NULL::text"
+
+
+def _condition(reject: Reject, member: Member, at: Places) -> str:
+    condition = fill(reject.condition, at.sql)
+    if at.settled is None:
+        return f"({condition})"
+    held = (
+        f"SELECT FROM {JOURNAL}.quarantine q WHERE q.run = {at.settled} AND q.alias = {literal(member.alias)} "
+        f"AND q.state <> 'carried' AND q.key = {key_text(member)}"
+    )
+    return f"(({condition}) AND EXISTS ({held}))"
+
+
+def key_text(member: Member, alias: str = "m") -> str:
+    """The row's key as text, for reports, quarantine and parking."""
+    return f"ROW({column_list(member.key, alias + '.')})::text"
 
 
 def find(side: Side, at: Places, *, sloppy: bool = False) -> str:

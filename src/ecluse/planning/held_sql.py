@@ -11,6 +11,7 @@ from ecluse.planning.flow_sql import (
     Places,
     accepted,
     column_list,
+    key_text,
     mapped,
     reason,
     rejected,
@@ -30,11 +31,6 @@ def row_as_json(member: Member) -> str:
         "jsonb_build_object(" + ", ".join(f"{literal(c)}, m.{ident(c)}::text" for c in piece) + ")" for piece in pieces
     )
     return " || ".join(objects)
-
-
-def key_text(member: Member, alias: str = "m") -> str:
-    """The row's key as text, for reports, quarantine and parking."""
-    return f"ROW({column_list(member.key, alias + '.')})::text"
 
 
 def quarantine_anchor(run: int, flow: Flow, at: Places, rows: str) -> str:

@@ -28,6 +28,17 @@ def old_tables(plan: Plan) -> tuple[Table, ...]:
     return tuple(m.table for f in plan.flows for m in f.old.members) + plan.archives
 
 
+def watched(plan: Plan) -> tuple[Table, ...]:
+    """The tables whose definitions the plan repeats or gives back: those that leave, and those that scripts secure."""
+    secured = _secured(plan)
+    return old_tables(plan) + tuple(t for script in plan.scripts for t in script.tables if t.name in secured)
+
+
+def _secured(plan: Plan) -> set[Name]:
+    leaving = {table.name for table in old_tables(plan)}
+    return {table.name for script in plan.scripts for table in script.tables} - leaving
+
+
 def altered(plan: Plan) -> tuple[Name, ...]:
     """Tables that stay, and to which the plan adds columns or triggers."""
     made = {m.table.name for m in visible(plan)} | {v.name for v in plan.views}
@@ -52,7 +63,7 @@ def lock_order(plan: Plan, *, switched: bool) -> tuple[tuple[str, ...], tuple[st
     """
     new = sorted({m.table.name.within(plan.next_schema) for m in visible(plan)})
     views = [m.name for m in plan.moved if m.kind == "view"]
-    outside = {k.table for k in plan.outside_keys} | outside_parents(plan) | set(altered(plan))
+    outside = {k.table for k in plan.outside_keys} | outside_parents(plan) | set(altered(plan)) | _secured(plan)
     if switched:
         ours = sorted({t.name.within(plan.kept_schema) for t in old_tables(plan)})
         made = [v.name for v in reversed(plan.views) if not v.materialised]

@@ -64,7 +64,8 @@ def map_(invocation: Invocation, /, columns: tuple[str, ...], to: str, output: P
     """Write the id map of columns: old value, UUID, and the evidence; exit 3 where values are left.
 
     Without columns, all of [[identity.column]] are meant. A value is mapped when one row of a source has both ids, or
-    by an e-mail that only one person has. What is absent, deleted or ambiguous is listed and not mapped.
+    by an e-mail that only one person has; one that is right already stands there as itself. What is absent, deleted or
+    ambiguous is listed and not mapped.
     """
     from ecluse.identity.audit import resolver_for
     from ecluse.identity.idmap import id_map, masked, write_map
@@ -79,7 +80,7 @@ def map_(invocation: Invocation, /, columns: tuple[str, ...], to: str, output: P
         found = id_map(holders, Kind(to), resolver_for(project.settings.identity, sessions), sessions)
         write_map(found, output)
     refused = plain(list(masked(found, _shown(show_values))))
-    value = {"file": str(output), "mapped": len(found.pairs), "same": found.same, "refused": refused}
+    value = {"file": str(output), "mapped": len(found.pairs) - found.same, "same": found.same, "refused": refused}
     invocation.show(value, texts.mapped)
     return 3 if found.refused else 0
 

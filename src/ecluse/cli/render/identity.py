@@ -68,7 +68,7 @@ def _finding(found: dict[str, Any]) -> Iterator[str]:
 
 def mapped(value: dict[str, Any]) -> Iterator[str]:
     """What an id map holds, and what it does not."""
-    yield f"{human.many(value['mapped'], 'value')} mapped in {value['file']}; {value['same']:,} need no map."
+    yield f"{human.many(value['mapped'], 'value')} mapped in {value['file']}; {value['same']:,} are right already."
     if value["refused"]:
         yield human.heading(f"{human.many(len(value['refused']), 'value')} not mapped, for want of evidence")
         yield from human.table([(one["value"], one["reason"]) for one in value["refused"]])

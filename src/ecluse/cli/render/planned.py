@@ -53,10 +53,11 @@ def _census(value: dict[str, Any]) -> Iterator[str]:
                 human.count(count["rows"]),
                 f"{count['invalid']:,} do not fit{policy}",
                 f"{count['unusual']:,} written differently",
+                f"{count['mapped']:,} remapped",
                 f"{count['collisions']:,} collide",
             )
         )
-    yield from human.table([("column", "rows", "", "", ""), *rows], indent=4, right=[1])
+    yield from human.table([("column", "rows", "", "", "", ""), *rows], indent=4, right=[1])
 
 
 def _hazards(value: dict[str, Any]) -> Iterator[str]:
