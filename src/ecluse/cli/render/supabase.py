@@ -73,3 +73,11 @@ def _signed(key: dict[str, Any]) -> str:
         return "-"
     words = {"current": "JWT_SECRET", "previous": "the previous secret", "encoded": "JWT_SECRET, decoded"}
     return words.get(key["signed"], "another secret") if key["form"] == "jwt" else "no key"
+
+
+def composed(value: dict[str, Any]) -> Iterator[str]:
+    """The files of a stack, and ports that something has already."""
+    yield human.heading(value["folder"])
+    yield from human.table([(file["state"], file["name"]) for file in value["files"]])
+    for name, port in value["taken"].items():
+        yield f"note: something listens on port {port} already; unless it is this stack, set another {name} in .env"
