@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 import jwt
 import pytest
 
-from ecluse.errors import SettingsError, WrongState, WrongUsage
+from ecluse.errors import SettingsError, WrongState, WrongUsage, redact
 from ecluse.supabase import tokens
 from ecluse.supabase.env_file import parse_env, read_env, write_private
 from ecluse.supabase.keys import API_KEYS, ended_env, is_secret, new_env, rotated_env
@@ -220,3 +220,10 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
         write_private(file, "A=\udc80\n")
     assert file.read_text() == "A=1\n"
     assert [each.name for each in tmp_path.iterdir()] == [".env"]
+
+
+def test_keys_are_blanked_out_of_messages() -> None:
+    values = new_env(URL, NOW).values
+    for name in ("SERVICE_ROLE_KEY", "SUPABASE_SECRET_KEY", "SERVICE_ROLE_KEY_ASYMMETRIC"):
+        assert values[name][12:] not in redact(f"apikey={values[name]}, Bearer {values[name]}.")
+    assert redact("sb_secret_ is how it begins") == "sb_secret_ is how it begins"

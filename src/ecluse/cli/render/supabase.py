@@ -81,3 +81,25 @@ def composed(value: dict[str, Any]) -> Iterator[str]:
     yield from human.table([(file["state"], file["name"]) for file in value["files"]])
     for name, port in value["taken"].items():
         yield f"note: something listens on port {port} already; unless it is this stack, set another {name} in .env"
+
+
+_WIDTH = 8  # of the longest name of a service
+
+
+def outcome(value: dict[str, Any]) -> Iterator[str]:
+    """One question, as soon as it is answered."""
+    if value["state"] == "not asked":
+        yield f"{human.level('warn')} {value['service']:{_WIDTH}}  {value['title']}: not asked, {value['why']}"
+        return
+    mark = human.answer(value["state"] == "ok")
+    yield f"{mark} {value['service']:{_WIDTH}}  {value['title']}  {human.duration(value['seconds'])}"
+    if value["why"]:
+        yield f"   {value['why']}"
+    if value["hint"]:
+        yield f"   hint: {value['hint']}"
+
+
+def checked(value: dict[str, Any]) -> Iterator[str]:
+    """What all questions came to."""
+    failed = [found["service"] for found in value["outcomes"] if found["state"] == "failed"]
+    yield f"These fail: {', '.join(dict.fromkeys(failed))}." if failed else "All services work."
