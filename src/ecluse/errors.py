@@ -13,10 +13,12 @@ from typing import ClassVar
 _SECRET_IN_URL = re.compile(r"(?P<head>\w+://[^:/@\s]*):[^@\s]*@")
 _SECRET_IN_DSN = re.compile(r"(?P<head>(?:password|sslpassword)\s*=\s*)(?:'(?:\\.|[^'\\])*'|[^\s'&]+)", re.I)
 
+_TOKEN = re.compile(r"eyJ[\w-]{4,}\.[\w-]+\.[\w-]*|(?<=sb_secret_)[\w-]+", re.A)
+
 
 def redact(text: str) -> str:
-    """Blank out passwords of URLs and libpq strings; the one place where that is done."""
-    return _SECRET_IN_DSN.sub(r"\g<head>***", _SECRET_IN_URL.sub(r"\g<head>:***@", text))
+    """Blank out passwords of URLs and libpq strings, tokens and secret keys; the one place where that is done."""
+    return _TOKEN.sub("***", _SECRET_IN_DSN.sub(r"\g<head>***", _SECRET_IN_URL.sub(r"\g<head>:***@", text)))
 
 
 class EcluseError(Exception):

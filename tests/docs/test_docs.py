@@ -50,7 +50,7 @@ def test_commands_of_the_pages_exist(page: str, line: str) -> None:
     with click.Context(cli) as context:
         command = cli.get_command(context, name)
         assert command is not None, f"{page}: ecluse has no command '{name}'"
-        if isinstance(command, click.Group) and arguments:
+        while isinstance(command, click.Group) and arguments:
             command = command.get_command(context, arguments.pop(0))
             assert command is not None
         known = {option for parameter in (*command.params, *cli.params) for option in parameter.opts}

@@ -42,6 +42,14 @@ def show_values(function: _F) -> _F:
     )
 
 
+def stack_folder(function: _F) -> _F:
+    """--folder: where a Supabase of one's own has its files."""
+    kind = click.Path(path_type=Path, file_okay=False)
+    return click.option("--folder", type=kind, default="supabase", show_default=True, help="The folder of the stack.")(
+        function
+    )
+
+
 def run_options(function: _F) -> _F:
     """How hard the server is worked."""
     for option in (

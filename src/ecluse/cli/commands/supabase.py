@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecluse.cli import running
+from ecluse.cli.commands.supabase_keys import keys
+from ecluse.cli.commands.supabase_stack import check, compose
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Group, current
 from ecluse.cli.project import Project
@@ -23,7 +25,12 @@ _OPEN = "tables that this role makes in public from now on are open to anon and 
 
 @click.group(cls=Group)
 def supabase() -> None:
-    """Prepare a PostgreSQL for an application that is made for Supabase."""
+    """Prepare a PostgreSQL for Supabase, or run a Supabase of your own."""
+
+
+supabase.add_command(keys)
+supabase.add_command(compose)
+supabase.add_command(check)
 
 
 @supabase.command()

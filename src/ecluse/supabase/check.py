@@ -1,0 +1,42 @@
+"""`ecluse supabase check`: whether a running stack does for applications what it is there for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from ecluse.errors import SettingsError, WrongUsage
+from ecluse.supabase.health import Stack, check_health
+from ecluse.supabase.http import Gateway
+from ecluse.supabase.outcomes import Outcome, Record
+from ecluse.supabase.probe import Patience, check_person
+from ecluse.supabase.tokens import ANON, SERVICE
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Where the stack is, without which its port on this machine is meant, and how far to go."""
+
+    url: str = ""
+    health_only: bool = False
+    timeout: float = 10
+    patience: Patience = field(default_factory=Patience)
+
+
+def check_stack(values: Mapping[str, str], choices: Choices, tell: Callable[[Outcome], None]) -> Record:
+    """Ask all there is to ask, one after the other. Raises SettingsError where `.env` has no keys to ask with."""
+    stack = Stack(Gateway(_address(values, choices.url), choices.timeout), values)
+    if not stack.key(ANON) or not stack.key(SERVICE):
+        raise SettingsError("'.env' has no keys to ask with", hint="ecluse supabase keys check")
+    record = Record(tell)
+    if check_health(stack, record) and not choices.health_only:
+        check_person(stack, record, choices.patience)
+    return record
+
+
+def _address(values: Mapping[str, str], given: str) -> str:
+    url = (given or f"http://127.0.0.1:{values.get('KONG_HTTP_PORT') or '8000'}").rstrip("/")
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise WrongUsage(f"'{url}' is not the address of a gateway", hint="--url http://127.0.0.1:8000")
+    return url
