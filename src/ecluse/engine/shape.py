@@ -54,7 +54,7 @@ def check(run: Run, conn: Connection) -> str:
     if not tables:
         return seen
     now = read_catalog(conn, measure=False)
-    found = changes(run.plan, tables, run.plan.dependents, now)
+    found = [*altered(run.plan, tables, now), *standing(switch_sql.old_tables(run.plan), run.plan.dependents, now)]
     if found:
         raise DatabaseChanged(
             f"{len(found)} definitions that '{run.plan.migration}' was planned for have changed since",
@@ -65,11 +65,10 @@ def check(run: Run, conn: Connection) -> str:
     return seen
 
 
-def changes(plan: Plan, tables: tuple[Table, ...], dependents: tuple[Dependent, ...], now: Catalog) -> list[str]:
-    """How these tables, and what stands on them, differ from what the plan found."""
+def altered(plan: Plan, tables: tuple[Table, ...], now: Catalog) -> list[str]:
+    """How these tables differ from what the plan found."""
     here = {t.name: _bare(now.tables[t.name]) for t in tables if t.name in now.tables}
-    found = [str(d) for d in difference(_catalog(plan, tables), _catalog(plan, tuple(here.values())))]
-    return [*found, *_dependents(tables, dependents, now)]
+    return [str(d) for d in difference(_catalog(plan, tables), _catalog(plan, tuple(here.values())))]
 
 
 def _bare(table: Table) -> Table:
@@ -86,8 +85,8 @@ def _catalog(plan: Plan, tables: tuple[Table, ...]) -> Catalog:
     return Catalog(plan.database, plan.server_version, role, tables={t.name: t for t in tables})
 
 
-def _dependents(tables: tuple[Table, ...], dependents: tuple[Dependent, ...], now: Catalog) -> Iterator[str]:
-    """What came to stand on the old tables since, or went: views, keys of other tables, functions."""
+def standing(tables: tuple[Table, ...], dependents: tuple[Dependent, ...], now: Catalog) -> Iterator[str]:
+    """What came to stand on these tables since, or went: views, keys of other tables, functions."""
     old = {table.name for table in tables}
     was, is_ = _edges(dependents), _edges(tuple(d for d in now.dependents if d.table in old))
     own = {"constraint", "index", "trigger", "policy", "default", "rule", "statistics", "publication"}

@@ -96,7 +96,8 @@ def check_origins(run: Run) -> None:
     for move in run.plan.moves:
         with run.session("look", move.origin) as there:
             now = read_catalog(there, measure=False)
-        changes = shape.changes(run.plan, (move.old.table,), move.dependents, now)
+        tables = (move.old.table,)
+        changes = (*shape.altered(run.plan, tables, now), *shape.standing(tables, move.dependents, now))
         found += [f"in '{move.origin}': {change}" for change in changes]
     if found:
         raise DatabaseChanged(
