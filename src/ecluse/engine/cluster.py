@@ -107,7 +107,7 @@ def cluster(run: Run, database: Database, origins: Callable[[str], Database]) ->
     if not address.startswith(_SCHEME):
         raise ClusterUnavailable(f"'{address}' is no executor", hint="--executor dask:tcp://scheduler:8786")
     try:
-        from distributed import Client
+        from distributed import Client  # noqa: PLC0415  an extra, and slow to import
     except ImportError:
         raise ClusterUnavailable("Dask is not installed", hint="pip install 'ecluse[dask]'") from None
     try:
