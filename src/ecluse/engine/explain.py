@@ -24,7 +24,7 @@ from ecluse.proof.pairs import Scope, pairs
 _COPY, _INDEX, _HASH = 60e6, 150e6, 200e6
 _SOME_PAGES = 256
 _NO_LOCK = "none on your tables"
-_HASHED = "-- the rows of these queries, two by two: each row's record_send() is hashed twice, counted and summed"
+_HASHED = "-- the rows of these queries, two by two: the wire form of each row is hashed twice, counted and summed"
 _REPEATABLE = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 
 

@@ -1,15 +1,14 @@
 """The canonical form of a row, and its checksum: a row count, the sum of 64-bit hashes and of the hashes of these.
 
-The form is what `record_send` makes of the row: the binary wire form, in which each value has its length and NULL
-has none, so that nothing can shift from one column to the next. It takes half the time of `ROW(...)::text`.
-A type goes in directly only where its wire form is known to be exact and the same on every server; any other
-goes in as `ROW(c)::text`, which tells NULL from the empty string and keeps the blanks of bpchar, as `c::text`
-does not.
+Each value goes in as the bytes of its wire form (`int8send`, `textsend`, ...), which no collation and no idea of equality
+touches, and PostgreSQL hashes the row of these: a value its bytes, NULL nothing, each column with a factor of its own.
+A type goes in by its wire form only where that is known to be exact and the same on every server; any other goes in
+as `ROW(c)::text`, which tells NULL from the empty string and keeps the blanks of bpchar, as `c::text` does not.
 
-PostgreSQL's own hash of a *row* is not used, although it is faster still: it follows each type's idea of equality
-(1.10 = 1.1, -0 = 0, 'a ' = 'a', nondeterministic collations), folds a bigint to 32 bits, and is a linear
-combination of its columns, so that two rows may exchange a value and the sum stays. Here it hashes one bytea, which it
-does over all bytes and, unlike `hashtextextended`, without a collation.
+The values themselves are not hashed as they are, although that is faster still: PostgreSQL's hashes follow each type's
+idea of equality (1.10 = 1.1, -0 = 0, 'a ' = 'a', nondeterministic collations) and fold a bigint to 32 bits. The hash of
+a row is a linear combination of those of its columns, so the first sum stays when two rows exchange a value. The
+second sum does not: it adds up what is no linear function of the first hash.
 """
 
 from __future__ import annotations
@@ -19,6 +18,23 @@ from dataclasses import dataclass
 from ecluse.model.names import ident
 
 _MASK = (1 << 96) - 1
+
+# The functions of the wire form; of the types that have none here, the hash goes over all bits already.
+_SEND = {
+    "text": "textsend",
+    "int8": "int8send",
+    "json": "json_send",
+    "float4": "float4send",
+    "float8": "float8send",
+    "bpchar": "bpcharsend",
+    "time": "time_send",
+    "timestamp": "timestamp_send",
+    "timestamptz": "timestamptz_send",
+    "interval": "interval_send",
+    "timetz": "timetz_send",
+    "numeric": "numeric_send",
+    "jsonb": "jsonb_send",
+}
 
 # Types by OID -> the type under which they are sent. Types that share a target compare by value across the two sides.
 _EXACT = {
@@ -73,9 +89,7 @@ class Projection:
     @property
     def hash(self) -> str:
         """The hash of a row's canonical form, as SQL; NULL for a row that `when` leaves out."""
-        # Hashed as a row of one bytea, which goes over all bytes and has no collation.
-        form = f"pg_catalog.record_send(ROW({', '.join(self.forms)}))"
-        whole = f"pg_catalog.hash_record_extended(ROW({form}), 0)"
+        whole = f"pg_catalog.hash_record_extended(ROW({', '.join(self.forms)}), 0)"
         return f"CASE WHEN (p).{ident(self.when)} THEN {whole} END" if self.when else whole
 
 
@@ -88,11 +102,11 @@ def form(column: str, oid: int, other_oid: int) -> str:
     """A value as it goes into the canonical form, given its type here and on the other side."""
     sent = _EXACT.get(oid)
     if sent is None or sent != _EXACT.get(other_oid):
-        return text_form(column)
-    value = f"(p).{ident(column)}::pg_catalog.{sent}"  # strips a domain, whose OID record_send would send
+        return f"pg_catalog.textsend({text_form(column)})"
+    value = f"(p).{ident(column)}::pg_catalog.{sent}"  # strips a domain
     if sent in ("float4", "float8"):  # there are many NaNs, and they are one value
-        return f"CASE WHEN {value} = 'NaN' THEN 'NaN'::pg_catalog.{sent} ELSE {value} END"
-    return value
+        value = f"CASE WHEN {value} = 'NaN' THEN 'NaN'::pg_catalog.{sent} ELSE {value} END"
+    return f"pg_catalog.{_SEND[sent]}({value})" if sent in _SEND else value
 
 
 def second_hash(first: str) -> str:
