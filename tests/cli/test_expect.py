@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,3 +69,27 @@ def test_what_cannot_be_expected(noted: Project) -> None:
     found = noted.run("inspect", "--expect", "nowhere.sql", "--json")
     assert (found.status, found.error["code"]) == (2, "ECL206")
     assert "production_columns" in found.error["hint"]
+
+
+def test_several_databases_in_one_call(noted: Project, second_database: Database) -> None:
+    with (noted.folder / "ecluse.toml").open("a") as settings:
+        settings.write(f"[databases.people]\nurl = {json.dumps(second_database.conninfo)}\n")
+    (noted.folder / "schema.sql").write_text(TABLE)
+    (noted.folder / "none.sql").write_text("select 1;")
+    both = ("inspect", "--expect", "app=schema.sql", "--expect")
+    assert noted.run(*both, "people=none.sql").status == 0
+    found = noted.run(*both, "people=schema.sql", "--json")
+    assert (found.status, found.value["fits"]) == (3, False)
+    assert [(one["expected"], one["fits"]) for one in found.value["databases"]] == [
+        ("schema.sql", True),
+        ("schema.sql", False),
+    ]
+    assert 'database = "people"' in found.value["databases"][1]["migration"]
+    told = noted.run(*both, "people=schema.sql")
+    assert told.status == 3
+    assert told.out.index("ok") < told.out.index("table public.notes")
+    (noted.folder / "a=b.sql").write_text(TABLE)
+    assert noted.run("inspect", "--expect", "a=b.sql", "--database", "app").status == 0
+    wrong = noted.run(*both, "peple=schema.sql")
+    assert wrong.status == 2 and "did you mean 'people'" in wrong.err
+    assert noted.run(*both, "people=none.sql", "--database", "app").status == 2

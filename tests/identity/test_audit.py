@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from ecluse.errors import NotInDatabase
 from ecluse.identity.findings import mask
+from ecluse.identity.source_sql import columns_of, question
 from ecluse.model.identity import Identity, Kind, Source
+from ecluse.postgres.connect import open_session
 from tests.identity.world import ACCOUNTS, IDENTITY, MEMBERS, OWNERS, PROFILES, World, short
 
 USER_ID = "app: public.conversations.user_id"
@@ -197,3 +202,46 @@ def test_names_of_every_kind_and_ids_of_every_type(world: World) -> None:
 )
 def test_what_is_no_plain_id_is_masked(value: str, shown: str) -> None:
     assert mask(value) == shown
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from _nodes(below)
+
+
+def _reads_again_and_again(plan: dict[str, Any]) -> bool:
+    """Whether a table is read as a whole for each row of something else."""
+    loops = [node["Plans"][1] for node in _nodes(plan) if node["Node Type"] == "Nested Loop"]
+    return any(below["Node Type"] == "Seq Scan" for inner in loops for below in _nodes(inner))
+
+
+MANY = {
+    "people": """
+ALTER TABLE documents DROP CONSTRAINT documents_owner_fkey;
+ALTER TABLE auth.users DROP CONSTRAINT users_pkey;
+ALTER TABLE users DROP CONSTRAINT users_email_key, DROP CONSTRAINT users_pkey;
+INSERT INTO auth.users SELECT md5('a' || n)::uuid, 'a' || n || '@x' FROM generate_series(1, 20000) n;
+INSERT INTO users SELECT md5('p' || id)::uuid, id, upper(email) FROM auth.users;
+""",
+    "app": "INSERT INTO members (email) SELECT 'a' || n || '@x' FROM generate_series(1, 20000) n",
+}
+
+
+@pytest.mark.parametrize("analysed", [True, False])
+@pytest.mark.parametrize("source", [ACCOUNTS, PROFILES, MEMBERS], ids=str)
+def test_a_question_reads_a_source_without_an_index_once(world: World, source: Source, analysed: bool) -> None:
+    """By the server's own plan, with statistics and without: it hashes, however many values there are."""
+    world.run(source.database, MANY[source.database])
+    if analysed:
+        world.run(source.database, "ANALYZE")
+    with open_session(world.databases[source.database]) as conn:
+        types = columns_of(conn, source.database, source.name)
+        for number in (300, 20_000):
+            emails, uuids = [f"A{n}@x" for n in range(number)], [str(UUID(int=n)) for n in range(number)]
+            for values in (emails, uuids, [*emails, *uuids, *map(str, range(number))]):
+                query, parameters = question(source, types, values, frozenset(Kind))
+                if query:
+                    row = conn.execute(f"EXPLAIN (FORMAT JSON) {query}".encode(), parameters).fetchone()
+                    assert row is not None
+                    assert not _reads_again_and_again(row[0][0]["Plan"]), (number, values[0])

@@ -1,7 +1,8 @@
-"""What `inspect --expect` asks: is this database as it is expected to be, and what would bring it there?"""
+"""What `inspect --expect` asks: are databases as they are expected to be, and what would bring them there?"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,20 +10,43 @@ from typing import TYPE_CHECKING, Any
 from ecluse.cli.project import Project
 from ecluse.cli.render import human
 from ecluse.cli.render.json import plain
-from ecluse.errors import ExpectationError
+from ecluse.errors import ExpectationError, UnknownDatabase, WrongUsage
+from ecluse.model.settings import did_you_mean
 
 if TYPE_CHECKING:
     from ecluse.model.catalog import Catalog
     from ecluse.planning.expectation import Finding
     from ecluse.postgres.connect import Database
 
+_NAME = re.compile(r"[\w-]+")
 
-def compared(project: Project, database: Database, wanted: str, actual: Catalog, roles: set[str]) -> dict[str, Any]:
+
+def wanted(project: Project, text: str) -> tuple[Database, str]:
+    """The database that is meant by `DATABASE=FILE`, or by a file or recipe alone, and what is expected of it."""
+    name, equals, rest = text.partition("=")
+    # A file may have an equals sign in its name; a database may not be called like a path.
+    if not equals or Path(text).exists() or not _NAME.fullmatch(name):
+        return project.database(), text
+    known = project.settings.databases
+    if name not in known:
+        listed = f"the databases are: {', '.join(known) or 'none'}"
+        raise UnknownDatabase(f"'{name}' is not a database of ecluse.toml{did_you_mean(name, known)}", hint=listed)
+    if project.wanted not in (None, name):
+        raise WrongUsage(f"--database {project.wanted} and --expect {text} name two databases")
+    return project.database(name), rest
+
+
+def compared(project: Project, database: Database, wanted: str) -> dict[str, Any]:
     """The document: what is missing, what differs, what is also there, and the migration that would bring it."""
     from ecluse.planning.bring import bring
     from ecluse.planning.expectation import EXTRA, comparable, compare
+    from ecluse.postgres.catalog import read_catalog
+    from ecluse.postgres.connect import open_session
     from ecluse.recipes.registry import RECIPES
 
+    with open_session(database, role="inspect") as conn:
+        actual = read_catalog(conn, measure=False)
+        roles = {str(row[0]) for row in conn.execute("SELECT rolname FROM pg_roles")}
     expected = comparable(_expected(project, wanted, actual))
     here = comparable(actual)
     found = (*_roles(expected, roles), *compare(expected, here))
@@ -72,6 +96,13 @@ def _roles(expected: Catalog, there: set[str]) -> Iterator[Finding]:
     named |= {role for table in tables for policy in table.policies for role in policy.roles} - {"public"}
     for role in sorted(named - there - {""}):
         yield Finding(MISSING, "role", role, "", "present", "absent")
+
+
+def all_lines(value: dict[str, Any]) -> Iterator[str]:
+    """The documents of several databases, one after the other."""
+    for number, one in enumerate(value["databases"]):
+        yield from ("",) if number else ()
+        yield from lines(one)
 
 
 def lines(value: dict[str, Any]) -> Iterator[str]:

@@ -16,8 +16,9 @@ from ecluse.identity.tally import Tally
 from ecluse.model.identity import Identity, Kind, Source
 from ecluse.postgres.connect import Session
 
-# An audit asks for everybody, and where no index fits (e-mails by lower case) each question reads the whole source.
-_AT_ONCE = 10 * BATCH
+# An audit asks for everybody. Where no index fits (e-mails by lower case) each question reads the whole source once, so
+# there should be few; what is found of all the values of a question is in our memory, so they should not be too large.
+_AT_ONCE = 20 * BATCH
 
 
 def resolver_for(identity: Identity, sessions: Sessions, batch: int = BATCH) -> Resolver:

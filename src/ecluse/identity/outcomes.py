@@ -126,7 +126,8 @@ def settle(hits: Iterable[Hit], silent: Sequence[Source] = (), prefer: Kind | No
         found = [hit for hit in found if hit.kind is prefer]
     if not found:
         return Absent()
-    records = tuple(sorted({hit.record for hit in found}, key=_order))
+    once = {hit.record for hit in found}
+    records = tuple(sorted(once, key=_order) if len(once) > 1 else once)
     places = frozenset((hit.record.source, hit.kind) for hit in found)
     one, conflict = _one_person(records)
     if not one:
@@ -139,7 +140,7 @@ def contradiction(one: Record, other: Record) -> Kind | None:
     for kind in (Kind.EMAIL, Kind.AUTH, Kind.PROFILE, Kind.LEGACY):
         ours, theirs = one.key(kind), other.key(kind)
         # Each table may number its own rows, so only the ids that are the same everywhere contradict across tables.
-        everywhere = kind in (Kind.EMAIL, Kind.AUTH) or one.source == other.source
+        everywhere = kind in (Kind.EMAIL, Kind.AUTH) or one.source is other.source or one.source == other.source
         if everywhere and ours is not None and theirs is not None and ours != theirs:
             return kind
     return None

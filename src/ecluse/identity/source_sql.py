@@ -64,7 +64,24 @@ def lookup(sessions: Sessions, source: Source) -> Lookup:
 def _ask(
     conn: Session, source: Source, types: Mapping[str, str], values: Sequence[str], kinds: frozenset[Kind]
 ) -> Mapping[str, Sequence[Hit]]:
-    parts, parameters = [], []
+    query, parameters = question(source, types, values, kinds)
+    hits: defaultdict[str, list[Hit]] = defaultdict(list)
+    if query:
+        for number, kind, deleted, *ids in conn.execute(query.encode(), parameters):
+            hits[values[number]].append(Hit(Kind(kind), as_record(source, deleted, ids)))
+    return hits
+
+
+def question(
+    source: Source, types: Mapping[str, str], values: Sequence[str], kinds: frozenset[Kind]
+) -> tuple[str, list[list[Any]]]:
+    """The query for the rows that have these values, and its parameters; empty where no column can have one.
+
+    Each column is joined by a plain equality that the server can hash: where no index serves it, as by the lower case
+    of e-mails, the source is read once for all values.
+    """
+    parts: list[str] = []
+    parameters: list[list[Any]] = []
     for kind, column in source.ids.items():
         forms = [
             (form, number)
@@ -73,16 +90,12 @@ def _ask(
             for form in _forms(kind, types[column], value)
         ]
         if forms:
-            parts.append(_question(source, types, kind, column))
+            parts.append(_rows(source, types, kind, column))
             parameters += [[form for form, _ in forms], [number for _, number in forms]]
-    hits: defaultdict[str, list[Hit]] = defaultdict(list)
-    if parts:
-        for number, kind, deleted, *ids in conn.execute(" UNION ALL ".join(parts).encode(), parameters):
-            hits[values[number]].append(Hit(Kind(kind), as_record(source, deleted, ids)))
-    return hits
+    return " UNION ALL ".join(parts), parameters
 
 
-def _question(source: Source, types: Mapping[str, str], kind: Kind, column: str) -> str:
+def _rows(source: Source, types: Mapping[str, str], kind: Kind, column: str) -> str:
     own, array = f"t.{ident(column)}", "text"
     if kind is Kind.EMAIL:
         own = f'lower({own}::text COLLATE "C")'

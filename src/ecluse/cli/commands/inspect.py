@@ -22,10 +22,16 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.option("--expect", metavar="FILE|RECIPE", help="Compare the schema with this one; exit 3 where it differs.")
+@click.option(
+    "--expect",
+    "expects",
+    metavar="[DATABASE=]FILE|RECIPE",
+    multiple=True,
+    help="Compare the schema with this one; exit 3 where it differs. May be given for each database.",
+)
 @click.option("--save", type=click.Path(path_type=Path), metavar="FILE", help="Write the schema to FILE (.json).")
 @current
-def inspect(invocation: Invocation, /, expect: str | None, save: Path | None) -> int:
+def inspect(invocation: Invocation, /, expects: tuple[str, ...], save: Path | None) -> int:
     """Show the tables of a database, and the columns that look like references without being foreign keys.
 
     For those, a sample of the values is looked up in the keys of other tables, inside jsonb and arrays too.
@@ -33,16 +39,22 @@ def inspect(invocation: Invocation, /, expect: str | None, save: Path | None) ->
     With --expect, say instead what is missing and what differs from a schema, and print a migration that would bring
     it: a .sql file as `pg_dump --schema-only` writes it or by hand, a FILE of --save, or what a RECIPE promises. Not
     compared are owners, comments, storage, the order of columns, and what extensions made. What only the database has
-    is told, and is no fault; rights are, where the schema gives any on the object.
+    is told, and is no fault; rights are, where the schema gives any on the object. With a DATABASE of ecluse.toml in
+    front, several are compared in one call, and one that differs is enough for exit 3.
     """
     from ecluse.postgres.catalog import read_catalog
     from ecluse.postgres.connect import open_session
     from ecluse.postgres.references import likely_references
 
     project = Project.of(invocation)
+    if save is not None:
+        save.write_text(_saved(project.database()), encoding="utf-8")
+        invocation.say(f"wrote {save}")
+    if expects:
+        return _compare(invocation, project, expects)
+    if save is not None:
+        return 0
     database = project.database()
-    if expect or save:
-        return _schema(invocation, project, database, expect, save)
     with open_session(database, role="inspect") as conn:
         catalog = read_catalog(conn)
         references = likely_references(conn, catalog)
@@ -57,24 +69,27 @@ def inspect(invocation: Invocation, /, expect: str | None, save: Path | None) ->
     return 0
 
 
-def _schema(invocation: Invocation, project: Project, database: Database, wanted: str | None, file: Path | None) -> int:
-    """Save the schema, or compare it."""
-    from ecluse.cli import expect
+def _saved(database: Database) -> str:
     from ecluse.postgres.catalog import read_catalog
     from ecluse.postgres.connect import open_session
     from ecluse.postgres.saved_catalog import save
 
     with open_session(database, role="inspect") as conn:
-        catalog = read_catalog(conn, measure=False)
-        roles = {str(row[0]) for row in conn.execute("SELECT rolname FROM pg_roles")}
-    if file is not None:
-        file.write_text(save(catalog), encoding="utf-8")
-        invocation.say(f"wrote {file}")
-    if wanted is None:
-        return 0
-    value = expect.compared(project, database, wanted, catalog, roles)
-    invocation.show(value, expect.lines)
-    return 0 if value["fits"] else 3
+        return save(read_catalog(conn, measure=False))
+
+
+def _compare(invocation: Invocation, project: Project, expects: tuple[str, ...]) -> int:
+    """Compare each database with what is expected of it: all are looked at, whatever the first one says."""
+    from ecluse.cli import expect
+
+    wanted = [expect.wanted(project, text) for text in expects]
+    found = [expect.compared(project, database, file) for database, file in wanted]
+    fits = all(value["fits"] for value in found)
+    if len(found) == 1:
+        invocation.show(found[0], expect.lines)
+    else:
+        invocation.show({"fits": fits, "databases": found}, expect.all_lines)
+    return 0 if fits else 3
 
 
 def _recipes(catalog: Catalog) -> list[dict[str, str]]:
