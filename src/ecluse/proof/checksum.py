@@ -1,6 +1,6 @@
 """The canonical form of a row, and its checksum: a row count, the sum of 64-bit hashes and of the hashes of these.
 
-Each value goes in as the bytes of its wire form (`int8send`, `textsend`, ...), which no collation and no idea of equality
+Each value goes in as the bytes of its wire form (`int8send`, `textsend`, ...), which no collation and no equality
 touches, and PostgreSQL hashes the row of these: a value its bytes, NULL nothing, each column with a factor of its own.
 A type goes in by its wire form only where that is known to be exact and the same on every server; any other goes in
 as `ROW(c)::text`, which tells NULL from the empty string and keeps the blanks of bpchar, as `c::text` does not.
