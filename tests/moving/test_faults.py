@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from ecluse.engine.status import look
-from ecluse.errors import ConnectionLost, WrongState
+from ecluse.errors import ConnectionLost, EcluseError, WrongState
 from ecluse.postgres.connect import Database
 from ecluse.postgres.embedded import EmbeddedServer
 from tests.harness import FULL, Halted, Listener, load
@@ -118,6 +118,17 @@ def test_a_switch_that_died_is_taken_back_and_opened(places: Places, at: int) ->
     places.verify()
 
 
+def test_a_commit_whose_answer_was_lost_is_waited_for(places: Places) -> None:
+    """Opening the old table while the switch may still be committed would leave two tables that take writes."""
+    places.apply()
+    with psycopg.connect(places.database.conninfo) as late:
+        late.execute("SELECT FROM ecluse.run FOR UPDATE")
+        with pytest.raises(EcluseError):
+            places.rollback()
+        assert rows(places.origin, "SELECT count(*) FROM pg_trigger WHERE tgname = 'zz_ecluse_capture'") == [(1,)]
+    places.rollback()
+
+
 def test_finish_goes_on_from_every_record(places: Places, tmp_path: Path) -> None:
     def finish(listener: Listener) -> None:
         places.apply()
@@ -133,6 +144,16 @@ def test_finish_goes_on_from_every_record(places: Places, tmp_path: Path) -> Non
         _again(places)
 
     assert _halts(finish, again) >= 3
+
+
+def test_no_rollback_after_a_finish_that_died_with_the_old_table_gone(places: Places, tmp_path: Path) -> None:
+    places.apply()
+    places.switch()
+    with pytest.raises(Halted):
+        places.finish(tmp_path / "archive", Listener(at=2))
+    with pytest.raises(WrongState, match="nothing to come home to"):
+        places.rollback()
+    places.finish(tmp_path / "archive")
 
 
 def _again(places: Places) -> None:

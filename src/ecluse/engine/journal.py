@@ -123,10 +123,15 @@ def stored_plan(conn: Connection, run: int) -> Plan:
     return _plans.validate_json(row[0])
 
 
+def settled_status(conn: Connection, run: int) -> str:
+    """The status of a run, once no transaction is about to change it: a commit whose answer was lost may still come."""
+    row = conn.execute("SELECT status FROM ecluse.run WHERE id = %s FOR UPDATE", (run,)).fetchone()
+    return row[0] if row else "unknown"
+
+
 def advance(conn: Connection, run: int, *, status: str | None = None, stage: str | None = None, note: str = "") -> None:
     """Move a run along an arrow. Raises WrongState where there is none: another process has moved it."""
-    row = conn.execute("SELECT status FROM ecluse.run WHERE id = %s FOR UPDATE", (run,)).fetchone()
-    now = row[0] if row else "unknown"
+    now = settled_status(conn, run)
     target = status or now
     if target not in ARROWS.get(now, frozenset()):
         raise WrongState(f"run {run} is '{now}' and cannot become '{target}'")

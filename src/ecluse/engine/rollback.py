@@ -8,6 +8,7 @@ from ecluse.engine import drain, journal, orphans, prepare, shape
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.moving import home
 from ecluse.engine.moving.closing import OPENED, reopen
+from ecluse.engine.moving.ending import require_origins
 from ecluse.engine.moving.expand import forget_origins
 from ecluse.engine.moving.sequences import sequences_home
 from ecluse.engine.switch import carry_identity, execute_all, short_transaction
@@ -21,6 +22,9 @@ from ecluse.planning import flow_sql, switch_sql
 
 def rollback(run: Run, conn: Connection, status: str) -> float:
     """Take the run back; returns the seconds that locks on the application's tables were held (0 before the switch)."""
+    if run.plan.moves:
+        with conn.transaction():
+            status = journal.settled_status(conn, run.id)
     if status in ("building", "ready"):
         forget_origins(run)
         prepare.forget(run, conn)
@@ -31,6 +35,7 @@ def rollback(run: Run, conn: Connection, status: str) -> float:
     if status != "switched":
         raise WrongState(f"a run that is '{status}' cannot be rolled back")
     _refuse_without_way_back(run)
+    require_origins(run)
     drain.drain(run, conn, drain.HOME, run.switched)
     home.drain_home(run, conn)
     seconds = short_transaction(run, conn, "rollback", lambda c, budget: _back(run, c))

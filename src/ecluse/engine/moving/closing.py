@@ -78,9 +78,8 @@ def _close(run: Run, here: Connection) -> None:
 
 def _open_unless_switched(run: Run) -> None:
     """Ask the journal in a new session, since the old one may be what failed; where it does not answer, stay closed."""
-    with run.session("state") as here:
-        record = journal.last_run(here, run.plan.migration)
-        if record is None or record.status == "switched":
+    with run.session("state") as here, here.transaction():
+        if journal.settled_status(here, run.id) == "switched":
             return
         reopen(run)
         journal.forget_step(here, run.id, CLOSED)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ecluse.engine import journal, prepare
 from ecluse.engine.archive import check_archive, write_archive
 from ecluse.engine.context import Connection, Run
-from ecluse.errors import ArchiveDamaged
+from ecluse.errors import ArchiveDamaged, WrongState
 from ecluse.model.catalog import Table
 from ecluse.model.names import Name
 from ecluse.model.plan import Move
@@ -58,6 +58,20 @@ def _there(run: Run, there: Connection, origin: str) -> list[tuple[Table, Name]]
         for move in run.plan.moves
         if move.origin == origin and prepare.exists(there, move.old.table.name)
     ]
+
+
+def require_origins(run: Run) -> None:
+    """Raise WrongState where an old table is gone: a `finish` that died has dropped it, and only it can go on."""
+    for origin in dict.fromkeys(move.origin for move in run.plan.moves):
+        with run.session("look", origin) as there:
+            missing = {move.old.table.name for move in run.plan.moves if move.origin == origin}
+            missing -= {name for _, name in _there(run, there, origin)}
+        if missing:
+            raise WrongState(
+                f"{', '.join(map(str, sorted(missing)))} is gone from '{origin}': there is nothing to come home to",
+                hint=f"ecluse finish {run.plan.migration}, which goes on where it stopped",
+                state="the new shape is in use; nothing was changed",
+            )
 
 
 def drop_statements(run: Run, move: Move) -> tuple[str, ...]:
