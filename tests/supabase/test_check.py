@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -141,11 +142,22 @@ def test_what_could_not_be_asked_is_no_pass(stack: FakeStack) -> None:
     assert left(stack.database) == []
 
 
+def greet(server: socket.socket) -> None:
+    """Answer the first who comes as a server of another kind does."""
+    with server.accept()[0] as connection:
+        connection.recv(100)
+        connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+
 def test_nobody_there_and_nobody_who_answers(stack: FakeStack) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         free = other.getsockname()[1]
     found = check_stack(VALUES, Choices(f"http://127.0.0.1:{free}"), lambda outcome: None)
     assert [(o.service, o.why) for o in found.outcomes] == [("gateway", f"nothing listens at 127.0.0.1:{free}")]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        threading.Thread(target=greet, args=(other,)).start()
+        found = check_stack(VALUES, Choices(f"http://127.0.0.1:{other.getsockname()[1]}"), lambda outcome: None)
+    assert [(o.service, o.why.split(" at ")[0]) for o in found.outcomes] == [("gateway", "what listens")]
     slow = check(stack, "slow", timeout=0.2)
     assert [(o.service, "does not answer within 0.2 s" in o.why) for o in slow.outcomes] == [("gateway", True)]
 
