@@ -49,7 +49,7 @@ def failed(record: Record) -> list[Outcome]:
 def left(database: Database) -> list[str]:
     """Tables that a check left behind."""
     with psycopg.connect(database.conninfo) as conn:
-        return [row[0] for row in conn.execute("SELECT relname FROM pg_class WHERE relname LIKE 'ecluse_check%%'")]
+        return [row[0] for row in conn.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'ecluse_check%%'")]
 
 
 def test_a_stack_that_works(stack: FakeStack) -> None:
@@ -72,6 +72,21 @@ def test_health_makes_nothing(stack: FakeStack) -> None:
 
 def test_a_gateway_that_keeps_the_description_from_browsers_is_no_fault(stack: FakeStack) -> None:
     assert check(stack, "anon root", health_only=True).good
+
+
+def test_an_interrupt_leaves_nothing_behind(stack: FakeStack) -> None:
+    def interrupt(outcome: Outcome) -> None:
+        if outcome.title == "a person signs in":
+            assert (len(stack.people), len(left(stack.database))) == (1, 1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_stack(VALUES, Choices(stack.url, patience=QUICK), interrupt)
+    assert (stack.people, left(stack.database)) == ({}, [])
+
+
+def test_realtime_that_needs_a_second_try_is_no_fault(stack: FakeStack) -> None:
+    assert check(stack, "late").good
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,9 @@ def check_person(stack: RunningStack, record: Record, patience: Patience) -> Non
     """Take a new person through the stack, and take away what was made for it."""
     table = PREFIX + secrets.token_hex(6)
     made = record.ask("meta", "makes a table", lambda: query(stack, _TABLE.format(table=table)))
-    person = record.ask("auth", "makes a person", lambda: _make_person(stack))
+    person = None
     try:
+        person = record.ask("auth", "makes a person", lambda: _make_person(stack))
         _walk(stack, record, "" if made is None else table, person, patience)
     finally:
         if person:
