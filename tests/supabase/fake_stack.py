@@ -280,6 +280,8 @@ class FakeStack:
             why = "Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given"
             state |= {"status": "error", "message": f"{why} connect parameters: [event: INSERT, schema: public]"}
         self.listeners.append((connection, table, said))
+        if "late" in self.faults:
+            self.push(connection, table, "system", {"status": "error", "message": "Unable to subscribe to changes"})
         self.push(connection, table, "system", state)
         if "hangs up" in self.faults:
             connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -48,7 +49,7 @@ def failed(record: Record) -> list[Outcome]:
 def left(database: Database) -> list[str]:
     """Tables that a check left behind."""
     with psycopg.connect(database.conninfo) as conn:
-        return [row[0] for row in conn.execute("SELECT relname FROM pg_class WHERE relname LIKE 'ecluse_check%%'")]
+        return [row[0] for row in conn.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'ecluse_check%%'")]
 
 
 def test_a_stack_that_works(stack: FakeStack) -> None:
@@ -71,6 +72,21 @@ def test_health_makes_nothing(stack: FakeStack) -> None:
 
 def test_a_gateway_that_keeps_the_description_from_browsers_is_no_fault(stack: FakeStack) -> None:
     assert check(stack, "anon root", health_only=True).good
+
+
+def test_an_interrupt_leaves_nothing_behind(stack: FakeStack) -> None:
+    def interrupt(outcome: Outcome) -> None:
+        if outcome.title == "a person signs in":
+            assert (len(stack.people), len(left(stack.database))) == (1, 1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_stack(VALUES, Choices(stack.url, patience=QUICK), interrupt)
+    assert (stack.people, left(stack.database)) == ({}, [])
+
+
+def test_realtime_that_needs_a_second_try_is_no_fault(stack: FakeStack) -> None:
+    assert check(stack, "late").good
 
 
 @pytest.mark.parametrize(
@@ -141,11 +157,22 @@ def test_what_could_not_be_asked_is_no_pass(stack: FakeStack) -> None:
     assert left(stack.database) == []
 
 
+def greet(server: socket.socket) -> None:
+    """Answer the first who comes as a server of another kind does."""
+    with server.accept()[0] as connection:
+        connection.recv(100)
+        connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+
 def test_nobody_there_and_nobody_who_answers(stack: FakeStack) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         free = other.getsockname()[1]
     found = check_stack(VALUES, Choices(f"http://127.0.0.1:{free}"), lambda outcome: None)
     assert [(o.service, o.why) for o in found.outcomes] == [("gateway", f"nothing listens at 127.0.0.1:{free}")]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        threading.Thread(target=greet, args=(other,)).start()
+        found = check_stack(VALUES, Choices(f"http://127.0.0.1:{other.getsockname()[1]}"), lambda outcome: None)
+    assert [(o.service, o.why.split(" at ")[0]) for o in found.outcomes] == [("gateway", "what listens")]
     slow = check(stack, "slow", timeout=0.2)
     assert [(o.service, "does not answer within 0.2 s" in o.why) for o in slow.outcomes] == [("gateway", True)]
 

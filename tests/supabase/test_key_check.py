@@ -122,20 +122,21 @@ def made(role: str, secret: str | bytes = VALUES["JWT_SECRET"], **claims: object
     [
         ("NEXT_PUBLIC_SUPABASE_ANON_KEY=", "missing", "No API key found"),
         ("NEXT_PUBLIC_SUPABASE_ANON_KEY=your-anon-key", "malformed", "Invalid authentication"),
-        (f"VITE_SUPABASE_ANON_KEY={OTHER['ANON_KEY']}", "other-secret", "Invalid authentication"),
-        (f"VITE_SUPABASE_KEY={VALUES['SERVICE_ROLE_KEY']}", "leaked", "every row"),
-        (f"VITE_SUPABASE_KEY={VALUES['SUPABASE_SECRET_KEY']}", "leaked", "every row"),
-        (f"SUPABASE_ANON_KEY={VALUES['SERVICE_ROLE_KEY']}", "leaked", "every row"),
-        (f"VITE_SUPABASE_JWT_SECRET={VALUES['JWT_SECRET']}", "leaked", "every row"),
-        (f"SUPABASE_SERVICE_KEY={VALUES['ANON_KEY']}", "wrong-role", "as another role"),
-        (f"SUPABASE_ANON_KEY={made('anon')}", "not-at-gateway", "Invalid authentication"),
-        (f"SUPABASE_PUBLISHABLE_KEY={OTHER['SUPABASE_PUBLISHABLE_KEY']}", "not-at-gateway", "Invalid authentication"),
-        (f"SUPABASE_JWT_SECRET={OTHER['JWT_SECRET']}", "other-secret", "for forged"),
+        ("VITE_SUPABASE_ANON_KEY={other[ANON_KEY]}", "other-secret", "Invalid authentication"),
+        ("VITE_SUPABASE_KEY={own[SERVICE_ROLE_KEY]}", "leaked", "every row"),
+        ("VITE_SUPABASE_KEY={own[SUPABASE_SECRET_KEY]}", "leaked", "every row"),
+        ("SUPABASE_ANON_KEY={own[SERVICE_ROLE_KEY]}", "leaked", "every row"),
+        ("VITE_SUPABASE_JWT_SECRET={own[JWT_SECRET]}", "leaked", "every row"),
+        ("SUPABASE_SERVICE_KEY={own[ANON_KEY]}", "wrong-role", "as another role"),
+        ("SUPABASE_ANON_KEY={unknown}", "not-at-gateway", "Invalid authentication"),
+        ("SUPABASE_PUBLISHABLE_KEY={other[SUPABASE_PUBLISHABLE_KEY]}", "not-at-gateway", "Invalid authentication"),
+        ("SUPABASE_JWT_SECRET={other[JWT_SECRET]}", "other-secret", "for forged"),
     ],
-    ids=lambda value: value.partition("=")[0],  # the keys themselves are other ones in each process
 )
 def test_a_key_of_an_application(world: World, line: str, fault: str, says: str) -> None:
+    # The names of tests must be the same wherever they run; keys never are.
     name = line.partition("=")[0]
+    line = line.format(own=VALUES, other=OTHER, unknown=made("anon"))
     world.write("web/.env.local", f"# settings\n{line}\n")
     found = only(world.check())
     assert (found.place, found.fault) == (f"web/.env.local:2 {name}", fault)
@@ -167,7 +168,7 @@ def test_a_fault_of_the_stack_itself(tmp_path: Path, changed: dict[str, str], fa
 
 
 def test_a_key_that_was_signed_with_the_decoded_secret_is_told_as_such(tmp_path: Path) -> None:
-    secret = base64.b64encode(b"thirty random bytes, or nearly").decode()
+    secret = base64.b64encode(b"thirty-six random bytes, or as many.").decode()
     world = World(tmp_path)
     world.write("supabase/.env", f"JWT_SECRET={secret}\nANON_KEY={made('anon', base64.b64decode(secret))}\n")
     assert only(world.check()).fault == "encoded-secret"
@@ -213,6 +214,29 @@ def test_keys_in_source_and_of_the_official_stack_are_found(world: World) -> Non
     source = world.write("web/lib/supabase.ts", f"const url = 'x'\nconst anon = env.KEY ?? '{OTHER['ANON_KEY']}'\n")
     found = only(world.check(source))
     assert (found.place, found.fault) == ("web/lib/supabase.ts:2 env.KEY", "other-secret")
+
+
+def test_keys_of_other_services_are_not_looked_at(world: World) -> None:
+    foreign = jwt.encode({"sub": "me", "role": "admin"}, "of somebody else, and long enough for that", "HS256")
+    lines = [f"API_TOKEN={foreign}", "STRIPE_PUBLISHABLE_KEY=pk_live_1", "STRIPE_SECRET_KEY=sk_live_1"]
+    lines += ["SUPABASE_S3_ACCESS_KEY_ID=1", "JWT_SECRET_KEY=mine", "SERVICE_KEY=other", "SUPABASE_KEY_FILE=/x"]
+    world.write("api/.env", "\n".join(lines))
+    found = world.check(world.folder / "api/.env", world.write("api/main.py", f"TOKEN = '{foreign}'\n"))
+    assert (found.findings, [str(s.place) for s in found.seen if s.place.kind == "application"]) == ((), [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("NEXT_PUBLIC_SUPABASE_ANON_KEY", "VITE_SUPABASE_PUBLISHABLE_KEY", "PUBLIC_SUPABASE_PUBLISHABLE_DEFAULT_KEY"),
+        *("SUPABASE_KEY", "VITE_SUPABASE_KEY", "EXPO_PUBLIC_SUPABASE_API_KEY", "ANON_KEY", "NEXT_PUBLIC_ANON_KEY"),
+        *("SUPABASE_SERVICE_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_SERVICE_ROLE", "SUPABASE_SECRET_KEY"),
+    ],
+)
+def test_names_that_applications_give_to_keys(world: World, name: str) -> None:
+    world.write("api/.env", f"{name}=something\n")
+    found = only(world.check())
+    assert (found.place, found.fault) == (f"api/.env:1 {name}", "malformed")
 
 
 def test_settings_of_examples_and_of_packages_are_not_looked_at(world: World) -> None:

@@ -16,6 +16,8 @@ from urllib.parse import quote, urlsplit
 
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis.strategies import characters, text
 
 from ecluse.errors import SettingsError, WrongState, WrongUsage, redact
 from ecluse.supabase import tokens
@@ -198,6 +200,12 @@ def test_a_value_is_changed_in_its_place_and_the_rest_stays() -> None:
     assert parse_env(changed.text).values == {"A": '{"k":"$v"}', "B": "2", "NEW": "3"}
     with pytest.raises(SettingsError, match="B may not"):
         env.with_values({"B": "it's"})
+
+
+@given(value=text(characters(blacklist_categories=["Cs"], blacklist_characters="'\n")))
+def test_any_value_comes_back_as_it_was_written(value: str) -> None:
+    env = parse_env("A=1\nB=2\n").with_values({"A": value})
+    assert parse_env(env.text).values == {"A": value, "B": "2"}
 
 
 def test_only_the_owner_reads_the_file_from_its_first_moment(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def test_only_this_machine_reaches_the_stack_and_5432_stays_with_the_old_databas
 
 def test_the_stack_is_a_project_of_its_own() -> None:
     """Neither names nor volumes are shared with what ran before: to take it back is to stop it."""
+    assert COMPOSE.name not in ("supabase", "docker")  # what the official one is called
     assert "container_name" not in content("docker-compose.yml")
     assert "external" not in content("docker-compose.yml")
     mounted = [volume.split(":")[0] for s in COMPOSE.services.values() for volume in s.volumes]
@@ -173,6 +174,16 @@ def test_the_files_hold_no_secret(tmp_path: Path) -> None:
     for name in FILES:
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert [n for n, value in secrets.items() if value in text] == []
+
+
+def test_services_can_read_the_files_whatever_the_umask_is(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write(tmp_path)
+    finally:
+        os.umask(before)
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in FILES} == {0o644}
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("gateway", "db")} == {0o755}
 
 
 def test_files_of_others_are_not_written_over_unless_asked(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ecluse.errors import SettingsError, WrongUsage
-from ecluse.supabase.health import Stack, check_health
+from ecluse.supabase.health import RunningStack, check_health
 from ecluse.supabase.http import Gateway
 from ecluse.supabase.outcomes import Outcome, Record
 from ecluse.supabase.probe import Patience, check_person
@@ -26,7 +26,7 @@ class Choices:
 
 def check_stack(values: Mapping[str, str], choices: Choices, tell: Callable[[Outcome], None]) -> Record:
     """Ask all there is to ask, one after the other. Raises SettingsError where `.env` has no keys to ask with."""
-    stack = Stack(Gateway(_address(values, choices.url), choices.timeout), values)
+    stack = RunningStack(Gateway(_address(values, choices.url), choices.timeout), values)
     if not stack.key(ANON) or not stack.key(SERVICE):
         raise SettingsError("'.env' has no keys to ask with", hint="ecluse supabase keys check")
     record = Record(tell)

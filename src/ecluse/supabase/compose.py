@@ -52,10 +52,19 @@ def write_stack(folder: Path, *, force: bool = False) -> Written:
         )
     for name, state in states.items():
         if state != "there already":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(content(name), encoding="utf-8")
+            _write(folder, name)
     told = {name: "written" if state != "there already" else state for name, state in states.items()}
     return Written(told, {name: port for name in _PORTS if _listens(port := _port(values, name))})
+
+
+def _write(folder: Path, name: str) -> None:
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content(name), encoding="utf-8")
+    # Services read these under users of their own, whatever our umask is.
+    file.chmod(0o644)
+    if file.parent != folder:
+        file.parent.chmod(0o755)
 
 
 def content(name: str) -> str:

@@ -52,7 +52,8 @@ class EnvFile:
 
 def parse_env(text: str) -> EnvFile:
     """What the text says."""
-    return EnvFile(tuple(text.splitlines()))
+    # Not splitlines: Docker and shells know one end of a line, and a password may hold the others.
+    return EnvFile(tuple(text.removesuffix("\n").split("\n")) if text else ())
 
 
 def read_env(file: Path) -> EnvFile:

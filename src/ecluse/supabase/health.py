@@ -17,7 +17,7 @@ _OURS = "ecluse supabase compose; docker compose up -d --force-recreate gateway"
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class RunningStack:
     """A running stack: where it is, and the values of its `.env`."""
 
     gateway: Gateway
@@ -32,7 +32,7 @@ class Stack:
         return wanted(service, self.gateway.ask(method, path, **more), *statuses)
 
 
-def check_health(stack: Stack, record: Record) -> bool:
+def check_health(stack: RunningStack, record: Record) -> bool:
     """Ask every service for its health; False where not even the gateway is there."""
     if record.ask("gateway", "is there, and refuses whoever has no key", lambda: _refuses(stack)) is None:
         return False
@@ -51,14 +51,14 @@ def check_health(stack: Stack, record: Record) -> bool:
     return True
 
 
-def query(stack: Stack, sql: str) -> list[Any]:
+def query(stack: RunningStack, sql: str) -> list[Any]:
     """Rows of the database, through meta. Raises Failed or NoAnswer."""
     body = {"query": sql}
     rows = stack.ask("meta", "POST", "/pg/query", 200, 201, key=stack.key(SERVICE), body=body).value
     return rows if isinstance(rows, list) else []
 
 
-def _refuses(stack: Stack) -> bool:
+def _refuses(stack: RunningStack) -> bool:
     reply = stack.gateway.ask("GET", "/rest/v1/")
     if reply.status == 200 or _from_rest(reply):
         raise Failed(Cause("it lets in whoever comes, without any key", _OURS))
@@ -68,14 +68,14 @@ def _refuses(stack: Stack) -> bool:
     raise Failed(Cause(why, "is the port KONG_HTTP_PORT of .env, and the address right?"))
 
 
-def _takes(stack: Stack, key: str) -> bool:
+def _takes(stack: RunningStack, key: str) -> bool:
     reply = stack.gateway.ask("GET", "/rest/v1/", key=key)
     if reply.status == 401 and not _from_rest(reply):
         raise Failed(cause_of("gateway", reply))
     return True
 
 
-def _verifies(stack: Stack) -> bool:
+def _verifies(stack: RunningStack) -> bool:
     for name, role in API_KEYS.items():
         if key := stack.values.get(name):
             reply = stack.gateway.ask("GET", "/rest/v1/", key=key)
@@ -95,7 +95,7 @@ SELECT current_setting('wal_level') AS wal_level,
 """
 
 
-def _logical(stack: Stack) -> bool:
+def _logical(stack: RunningStack) -> bool:
     found = next((row for row in query(stack, _SET) if isinstance(row, dict)), {})
     if found.get("wal_level") != "logical":
         why = f"wal_level is '{found.get('wal_level')}', and realtime needs 'logical'"
@@ -105,7 +105,7 @@ def _logical(stack: Stack) -> bool:
     return True
 
 
-def _dashboard(stack: Stack, login: tuple[str, str]) -> bool:
+def _dashboard(stack: RunningStack, login: tuple[str, str]) -> bool:
     stack.ask("studio", "GET", "/api/platform/profile", 200, login=login)
     if stack.gateway.ask("GET", "/api/platform/profile").status == 200:
         raise Failed(Cause("it asks nobody for a login", _OURS))

@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
+from http.client import BadStatusLine, HTTPException
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -84,7 +85,7 @@ class Gateway:
         except urllib.error.HTTPError as error:
             with error:
                 return Reply(error.code, _text(error.read(_LIMIT), error.headers))
-        except (OSError, ValueError, urllib.error.URLError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             self.no_answer(error)
 
     def no_answer(self, error: Exception) -> NoReturn:
@@ -95,6 +96,8 @@ class Gateway:
             raise NoAnswer(f"{where} does not answer within {self.timeout:g} s") from None
         if isinstance(cause, ConnectionRefusedError):
             raise NoAnswer(f"nothing listens at {where}") from None
+        if isinstance(cause, BadStatusLine) and not isinstance(cause, OSError):
+            raise NoAnswer(f"what listens at {where} does not speak HTTP") from None
         if isinstance(cause, ssl.SSLError):
             raise NoAnswer(f"TLS with {where} fails: {getattr(cause, 'verify_message', '') or cause.reason}") from None
         raise NoAnswer(f"no answer from {where}: {getattr(cause, 'strerror', None) or type(cause).__name__}") from None

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import jwt
 import yaml
 
 from ecluse.errors import SettingsError
 from ecluse.supabase.env_file import REPLACED, parse_env
-from ecluse.supabase.tokens import ANON, SERVICE
+from ecluse.supabase.tokens import ANON, PUBLISHABLE, SECRET, SERVICE
 
 Kind = Literal["stack", "gateway", "application"]
 JWT_SECRET = "jwt_secret"
@@ -23,7 +24,12 @@ _TOKEN = r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]*|sb_(?:publishable|secret)_[\w-]+"
 _LITERAL = re.compile(_TOKEN, re.ASCII)
 _NAMED = re.compile(r"(?P<name>[A-Za-z_][\w.]*)\W*$", re.ASCII)
 _SECRETS = re.compile(r"(?:SUPABASE|GOTRUE|PGRST)_JWT_SECRET")
-_KEYS = re.compile(r"SUPABASE\w*KEY|(?:ANON|SERVICE|SERVICE_ROLE|PUBLISHABLE)_KEY", re.I)
+# Other services have publishable and secret keys too: without Supabase in its name, a key is one by what it says.
+_KEYS = re.compile(
+    r"\w*SUPABASE_(?:\w*_)?(?:(?:ANON|PUBLISHABLE|SECRET|SERVICE(?:_ROLE)?)(?:_API)?_KEY|SERVICE_ROLE|API_KEY|KEY)"
+    r"|(?:\w*PUBLIC_|VITE_)?(?:ANON|SERVICE_ROLE)_KEY",
+    re.I,
+)
 _SKIPPED = {"node_modules", "dist", "build", "venv", "__pycache__"}
 _EXAMPLES = (".example", ".sample", ".template", ".dist", ".old")
 _DEPTH = 3
@@ -96,7 +102,7 @@ def _of_env(text: str, shown: str) -> Iterator[Place]:
     for name, value in env.values.items():
         wants = wanted_role(name)
         # A backend may have a JWT secret or a service key that has nothing to do with Supabase.
-        if _KEYS.search(name) or wants == JWT_SECRET or _LITERAL.fullmatch(value):
+        if _KEYS.fullmatch(name) or wants == JWT_SECRET or _of_supabase(value):
             yield Place("application", shown, env.line_of(name), name, value, wants)
 
 
@@ -114,6 +120,17 @@ def _of_gateway(text: str, shown: str) -> Iterator[Place]:
             yield Place("gateway", shown, _line_of(text, value), f"key of {name}", value, wanted_role(name))
 
 
+def _of_supabase(value: str) -> bool:
+    """Whether a value is a key of some Supabase by what it says of itself."""
+    if not _LITERAL.fullmatch(value) or value.startswith((PUBLISHABLE, SECRET)):
+        return bool(_LITERAL.fullmatch(value))
+    try:
+        said = jwt.decode(value, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError):
+        return False
+    return said.get("role") in (ANON, SERVICE) or str(said.get("iss", "")).startswith("supabase")
+
+
 def _listed(value: Any, name: str) -> list[dict[str, Any]]:
     found = value.get(name) if isinstance(value, dict) else None
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
@@ -125,7 +142,7 @@ def _line_of(text: str, value: str) -> int:
 
 def _literals(text: str, shown: str) -> Iterator[Place]:
     for number, line in enumerate(text.splitlines(), 1):
-        for found in _LITERAL.finditer(line):
+        for found in filter(lambda literal: _of_supabase(literal[0]), _LITERAL.finditer(line)):
             named = _NAMED.search(line[: found.start()])
             name = named["name"] if named else "a key"
             yield Place("application", shown, number, name, found[0], wanted_role(name))

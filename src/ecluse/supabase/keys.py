@@ -52,7 +52,7 @@ def rotated_env(env: EnvFile, now: datetime) -> EnvFile:
 def ended_env(env: EnvFile) -> EnvFile:
     """Without the keys of before. Raises WrongState where there are none."""
     kept = env.with_values(ended(env.values)).without({ROTATED_AT, *(name + PREVIOUS for name in _ROTATED)})
-    return EnvFile(tuple("\n".join(kept.lines).replace(_HEADING, "").rstrip().splitlines()))
+    return EnvFile(tuple("\n".join(kept.lines).replace(_HEADING, "").rstrip().split("\n")))
 
 
 def _addresses(url: str) -> dict[str, str]:

@@ -29,16 +29,18 @@ class Subscription:
 
     def await_subscribed(self, patience: float) -> None:
         """Wait until the database's changes are on their way. Raises Failed with what realtime says instead."""
+        why = Cause(f"realtime did not say within {patience:g} s that it listens to the database", _LOGS)
         for event, payload in self._events(patience):
             if event == "phx_reply" and payload.get("status") == "error":
                 raise Failed(_cause(str((payload.get("response") or {}).get("reason", "no reason"))))
             if event == "system" and payload.get("status") == "ok":
                 return
             if event == "system":
-                raise Failed(_cause(str(payload.get("message", ""))))
+                # It tries again by itself, every five seconds.
+                why = _cause(str(payload.get("message", "")))
             if event in ("phx_error", "phx_close"):
                 raise Failed(Cause("realtime closed the channel", _LOGS))
-        raise Failed(Cause(f"realtime did not say within {patience:g} s that it listens to the database", _LOGS))
+        raise Failed(why)
 
     def heard(self, patience: float) -> list[dict[str, Any]]:
         """The rows that were inserted, as soon as there are any, or none when the time is over."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ecluse.supabase.health import Stack, query
+from ecluse.supabase.health import RunningStack, query
 from ecluse.supabase.http import Reply
 from ecluse.supabase.listen import subscribed
 from ecluse.supabase.outcomes import Failed, Record, wanted
@@ -49,12 +49,13 @@ class Person:
     password: str
 
 
-def check_person(stack: Stack, record: Record, patience: Patience) -> None:
+def check_person(stack: RunningStack, record: Record, patience: Patience) -> None:
     """Take a new person through the stack, and take away what was made for it."""
     table = PREFIX + secrets.token_hex(6)
     made = record.ask("meta", "makes a table", lambda: query(stack, _TABLE.format(table=table)))
-    person = record.ask("auth", "makes a person", lambda: _make_person(stack))
+    person = None
     try:
+        person = record.ask("auth", "makes a person", lambda: _make_person(stack))
         _walk(stack, record, "" if made is None else table, person, patience)
     finally:
         if person:
@@ -66,7 +67,7 @@ def check_person(stack: Stack, record: Record, patience: Patience) -> None:
             record.ask("meta", f"takes the table away, {table}", lambda: query(stack, drop))
 
 
-def _walk(stack: Stack, record: Record, table: str, person: Person | None, patience: Patience) -> None:
+def _walk(stack: RunningStack, record: Record, table: str, person: Person | None, patience: Patience) -> None:
     signs, writes, hears = (
         "a person signs in",
         "a person writes a row, and reads no row but that",
@@ -94,7 +95,7 @@ def _walk(stack: Stack, record: Record, table: str, person: Person | None, patie
 class Guest:
     """The person, signed in, with a table to write to."""
 
-    stack: Stack
+    stack: RunningStack
     table: str
     person: Person
     token: str
@@ -112,7 +113,7 @@ class Guest:
         return self.stack.gateway.ask("GET", f"/rest/v1/{self.table}?select=id", key=self.stack.key(ANON), token=token)
 
 
-def _make_person(stack: Stack) -> Person:
+def _make_person(stack: RunningStack) -> Person:
     email, password = f"ecluse-check-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(24)
     body = {"email": email, "password": password, "email_confirm": True}
     reply = stack.ask("auth", "POST", "/auth/v1/admin/users", 200, 201, key=stack.key(SERVICE), body=body)
@@ -121,7 +122,7 @@ def _make_person(stack: Stack) -> Person:
     return Person(str(reply.get("id")), email, password)
 
 
-def _sign_in(stack: Stack, person: Person) -> str:
+def _sign_in(stack: RunningStack, person: Person) -> str:
     body, key = {"email": person.email, "password": person.password}, stack.key(ANON)
     token = stack.ask("auth", "POST", "/auth/v1/token?grant_type=password", 200, key=key, body=body).get("access_token")
     found = stack.ask("auth", "GET", "/auth/v1/user", 200, key=key, token=str(token)).get("id")
