@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,8 @@ from ecluse.model.plan import Plan
 from ecluse.model.report import Event, Probe
 from ecluse.planning import flow_sql, switch_sql
 from ecluse.postgres.locks import with_lock_retries
+
+_PROBE_ATTEMPTS = 5
 
 
 class OverBudget(Exception):
@@ -204,8 +207,18 @@ def probes(run: Run, conn: Connection) -> tuple[Probe, ...]:
 
 
 def _probe(conn: Connection, title: str, script: str, *, answer: bool) -> Probe:
+    """Applications go on writing: a probe that met one of them half way is tried again."""
+    for _ in range(_PROBE_ATTEMPTS - 1):
+        with contextlib.suppress(psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+            return _probe_once(conn, title, script, answer=answer)
+    return _probe_once(conn, title, script, answer=answer)
+
+
+def _probe_once(conn: Connection, title: str, script: str, *, answer: bool) -> Probe:
     try:
         with conn.transaction(force_rollback=True):
+            # A probe counts twice, as two roles; what is written in between must not make a difference.
+            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             conn.execute("SET LOCAL search_path TO DEFAULT")
             cursor = conn.execute(script)
             if not answer:
