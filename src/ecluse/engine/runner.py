@@ -298,7 +298,13 @@ class Engine:
     def _session(self, what: str) -> Iterator[Connection]:
         run = Run(0, Plan("", "", "", 0), self._connect, self.emit, self.options, self.stop)
         with run.session(what) as conn:
+            conn.add_notice_handler(self._pass_on)
             yield conn
+
+    def _pass_on(self, said: psycopg.errors.Diagnostic) -> None:
+        """Tell what a script of the migration warns of; notices are the server's chatter."""
+        if said.severity_nonlocalized == "WARNING":
+            self.emit(Event("warn", "script", said.message_primary or ""))
 
     @contextmanager
     def _alone(self, what: str, migration: str) -> Iterator[Connection]:

@@ -43,7 +43,7 @@ class Define(Operation):
         for position, text in enumerate(self.objects):
             with work.sql_of(self, "objects", position):
                 objects.append(object_ref(text))
-        if not objects and not self.down:
+        if self.up.strip() and not objects and not self.down:
             work.hazard(
                 "no-way-back",
                 "warn",
