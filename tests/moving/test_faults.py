@@ -28,10 +28,10 @@ TOUCH = "UPDATE public.invitations SET weight = weight WHERE token < 't2'"
 WRITE_NEW = """
 INSERT INTO public.invites (id, inviter, email, state, metadata) SELECT gen_random_uuid(), 'n@example.org',
     'New@example.org', 'pending',
-    jsonb_build_object('number', '90001', 'token', 'n1', 'weight', '0.5', 'expires_at', NULL);
+    jsonb_build_object('number', '90001', 'token', 'n1', 'weight', '0.5');
 INSERT INTO public.invites (id, inviter, email, state, metadata) SELECT gen_random_uuid(), 'n@example.org',
     'No@example.org', 'dreaming',
-    jsonb_build_object('number', '90002', 'token', 'n2', 'weight', '0.5', 'expires_at', NULL);
+    jsonb_build_object('number', '90002', 'token', 'n2', 'weight', '0.5');
 UPDATE public.invites SET metadata = metadata || '{"more": true}' WHERE metadata ->> 'token' = 't11';
 UPDATE public.invites SET state = 'expired' WHERE metadata ->> 'token' = 't12';
 DELETE FROM public.invites WHERE metadata ->> 'token' = 't13';

@@ -135,7 +135,10 @@ def _as(expression: str, type_: str, wanted: str) -> str:
 
 
 def _document(columns: list[Column]) -> str:
-    """Old columns as one jsonb object, each as its text: exact for every type."""
+    """Old columns as one jsonb object, each as its text: exact for every type.
+
+    NULL is a key that is not there, so that a new row, which has none of them, is not taken for a loss on its way home.
+    """
     if not columns:
         return "'{}'::jsonb"
     pieces = [columns[i : i + _A_CALL] for i in range(0, len(columns), _A_CALL)]
@@ -143,4 +146,4 @@ def _document(columns: list[Column]) -> str:
         "jsonb_build_object(" + ", ".join(f"{literal(c.name)}, {as_text(col(c.name), c.type)}" for c in piece) + ")"
         for piece in pieces
     )
-    return f"({' || '.join(objects)})"
+    return f"jsonb_strip_nulls({' || '.join(objects)})"

@@ -44,7 +44,10 @@ class MoveTable(Operation):
     back: dict[str, str] = Field(
         default={}, description="Old columns and expressions over the new row, where a plain column will not do."
     )
-    rest: str = Field(default="", description="A jsonb column that takes the old columns that have no other home.")
+    rest: str = Field(
+        default="",
+        description="A jsonb column that takes the old columns that have no other home, as texts; NULL is left out.",
+    )
     rls: bool | None = Field(default=None, description="Row level security; default is whether there are policies.")
     policies: dict[str, str] | None = Field(default=None, description="Name and what follows ON table.")
     grants: dict[str, tuple[Literal["select", "insert", "update", "delete"], ...]] = Field(
