@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from ecluse.postgres.connect import Database
 from tests.cli.conftest import Project, write_project
+from tests.supabase.conftest import drop_roles
 
 NAME = "conversations_to_messages"
 
 
 def test_recipes_are_listed_and_shown(empty: Project) -> None:
     listed = empty.run("recipes", "--json").value["recipes"]
-    assert [r["name"] for r in listed] == [NAME, "production_columns"]
+    assert [r["name"] for r in listed] == [NAME, "production_columns", "two_databases"]
     assert set(empty.run("recipes", NAME, "--json").value["recipes"][0]["generations"]) == {"L1", "L2", "L3"}
     unknown = empty.run("recipes", "conversations_to_mesages")
     assert unknown.status == 2
@@ -41,3 +47,41 @@ def test_init_refuses_a_database_it_does_not_know(project: Project) -> None:
     project.execute("DROP TABLE tags; ALTER TABLE conversations DROP COLUMN question")
     result = project.run("init", NAME, "--json")
     assert (result.status, result.error["code"]) == (1, "ECL305")
+
+
+@pytest.fixture
+def two_databases(open_folder: Path, database: Database, second_database: Database) -> Iterator[Project]:
+    """A project whose database `people` is prepared, in a folder where the server of a comparison can live."""
+    people = f"[databases.people]\nurl = {json.dumps(second_database.conninfo)}\n"
+    project = write_project(open_folder / "two", database, people)
+    assert project.run("supabase", "prepare", "people").status == 0
+    yield project
+    drop_roles(second_database)
+    shutil.rmtree(project.folder / "migrations")
+    (project.folder / "ecluse.toml").unlink()
+
+
+def test_a_recipe_of_two_databases_reads_and_writes_for_both(two_databases: Project) -> None:
+    project = two_databases
+    both = project.run("init", "two_databases", "--sample", "L3-profiles", "--rows", "400", "--json")
+    assert (both.status, both.value["generation"]) == (0, "L3-profiles")
+    assert both.value["migrations"] == ["two_databases_app", "two_databases_people"]
+    assert "migrations/two_databases/README.md" in both.value["written"]
+    for name in both.value["migrations"]:
+        assert project.run("plan", name).status == 0
+    again = project.run("init", "two_databases", "--sample", "L3", "--json")
+    assert (again.status, again.error["code"]) == (1, "ECL303")
+    one = project.run("init", "two_databases", "--database", "app", "--json")
+    assert (one.status, one.error["hint"]) == (2, "ecluse init two_databases")
+
+
+def test_what_a_recipe_of_two_databases_promises_to_each(two_databases: Project) -> None:
+    project = two_databases
+    assert project.run("init", "two_databases", "--sample", "L3", "--rows", "400").status == 0
+    for database, lacking in (("app", "user_questions_complete"), ("people", "table public.users")):
+        found = project.run("inspect", "--database", database, "--expect", "two_databases", "--json")
+        assert found.status == 3
+        said = [each["text"] for each in found.value["findings"] if each["state"] != "also there"]
+        assert any(lacking in text for text in said), said
+    # What is there already is not called different.
+    assert not [each for each in found.value["findings"] if each["state"] == "differs"]

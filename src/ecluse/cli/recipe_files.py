@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +12,18 @@ from ecluse.cli.project import Project
 from ecluse.errors import WrongState, WrongUsage
 
 if TYPE_CHECKING:
-    from ecluse.postgres.connect import Database
+    from ecluse.postgres.connect import Database, Session
     from ecluse.recipes.registry import Choices, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was found, the names of the migrations in their order, and the files written and those kept."""
+
+    generation: str
+    migrations: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
 
 
 def find_recipe(name: str) -> Recipe:
@@ -23,44 +36,72 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def load_sample(database: Database, recipe: Recipe, generation: str, rows: int, seed: int) -> None:
-    """Fill an empty database with a sample legacy one."""
-    from ecluse.postgres.catalog import read_catalog
+def databases_of(project: Project, recipe: Recipe) -> dict[str, Database]:
+    """The databases that the recipe concerns, by name."""
+    if recipe.databases and project.wanted:
+        named = " and ".join(recipe.databases)
+        raise WrongUsage(
+            f"'{recipe.name}' concerns the databases {named} of ecluse.toml", hint=f"ecluse init {recipe.name}"
+        )
+    if recipe.databases:
+        return {name: project.origin(name) for name in recipe.databases}
+    found = project.database()
+    return {found.name: found}
+
+
+def load_sample(databases: Mapping[str, Database], recipe: Recipe, generation: str, rows: int, seed: int) -> None:
+    """Fill empty databases with sample legacy ones."""
     from ecluse.postgres.connect import open_session
 
     if generation not in recipe.generations:
         known = ", ".join(recipe.generations)
         raise WrongUsage(f"'{recipe.name}' has no sample '{generation}'", hint=f"--sample with one of {known}")
-    with open_session(database, role="sample") as conn:
-        tables = read_catalog(conn, measure=False).tables
-        if tables:
-            raise WrongState(
-                f"{database} is not empty, and a sample goes into an empty database only",
-                details=f"it has {', '.join(map(str, list(tables)[:5]))}" + (", ..." if len(tables) > 5 else ""),
-                state="nothing was changed",
-            )
-        recipe.load(conn, generation, rows, seed)
+    with ExitStack() as stack:
+        conns = {name: stack.enter_context(open_session(each, role="sample")) for name, each in databases.items()}
+        for name, conn in conns.items():
+            _require_empty(databases[name], conn)
+        recipe.load(conns, generation, rows, seed)
+
+
+def _require_empty(database: Database, conn: Session) -> None:
+    """Tables of an auth service may be there, without accounts: it takes no sample without them."""
+    from ecluse.model.names import Name
+    from ecluse.postgres.catalog import read_catalog
+
+    there = read_catalog(conn, measure=False).tables
+    tables = [str(name) for name in there if name.schema != "auth"]
+    accounts = Name("auth", "users")
+    if accounts in there and conn.execute(f"SELECT 1 FROM {accounts.sql} LIMIT 1".encode()).fetchone():
+        tables.append(f"accounts in {accounts}")
+    if tables:
+        raise WrongState(
+            f"{database} is not empty, and a sample goes into an empty database only",
+            details=f"it has {', '.join(tables[:5])}" + (", ..." if len(tables) > 5 else ""),
+            state="nothing was changed",
+        )
 
 
 def write_recipe(
-    project: Project, database: Database, recipe: Recipe, choices: Choices, *, force: bool
-) -> tuple[str, list[str], list[str]]:
-    """Write the recipe for the database as it is; gives its generation, the files written and those kept."""
+    project: Project, databases: Mapping[str, Database], recipe: Recipe, choices: Choices, *, force: bool
+) -> Written:
+    """Write the recipe for the databases as they are."""
     from ecluse.postgres.catalog import read_catalog
     from ecluse.postgres.connect import open_session
 
-    with open_session(database, role="init") as conn:
-        catalog = read_catalog(conn)
-    generation = recipe.detect(catalog)
-    folder = project.migrations / recipe.name
-    written, kept = [], []
-    for name, text in recipe.write(catalog, database.name, choices).items():
-        file = folder / name
-        shown = str(Path(project.settings.migrations) / recipe.name / name)
+    with ExitStack() as stack:
+        conns = {name: stack.enter_context(open_session(each, role="init")) for name, each in databases.items()}
+        catalogs = {name: read_catalog(conn) for name, conn in conns.items()}
+        found = Written(recipe.detect(catalogs))
+        files = recipe.write(catalogs, conns, choices)
+    for name, text in files.items():
+        file = project.migrations / name
+        shown = str(Path(project.settings.migrations) / name)
+        if file.name == "migration.toml":
+            found.migrations.append(file.parent.name)
         if file.exists() and not force:
-            kept.append(shown)
+            found.kept.append(shown)
             continue
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-        written.append(shown)
-    return generation, written, kept
+        found.written.append(shown)
+    return found

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import psycopg
 
 from ecluse.model.catalog import Catalog
+from ecluse.recipes.conversations_to_messages import write as conversations
 from ecluse.recipes.conversations_to_messages.generate import Generation, generate
 from ecluse.recipes.conversations_to_messages.recognise import recognise
 from ecluse.recipes.conversations_to_messages.shape import shape as conversations_shape
 from ecluse.recipes.conversations_to_messages.values import Options
-from ecluse.recipes.conversations_to_messages.write import NAME, write
 from ecluse.recipes.production_columns import write as production
+from ecluse.recipes.two_databases import write as two
+from ecluse.recipes.two_databases.sample import load as load_two
 
 Connection = psycopg.Connection[Any]
+Catalogs = Mapping[str, Catalog]
+Connections = Mapping[str, Connection]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,42 +34,60 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A migration that is written for the database it is pointed at.
+    """Migrations that are written for the databases they are pointed at.
 
-    `detect` and `write` raise UnknownGeneration, which says what differs. `write` gives the files by their paths in the
-    migration's folder. `load` makes a sample legacy database of a generation. `shape` is a script of
-    the shape that the recipe promises to the database of a catalogue.
+    `databases` are those that it concerns, by their names in ecluse.toml; none is the one that is asked for. `detect`
+    and `write` get their catalogues by name and raise UnknownGeneration, which says what differs. `write`, which may
+    read rows as well, gives the files by their paths in the folder of migrations. `load` makes sample legacy databases
+    of a generation. `shape` is a script of the shape that the recipe promises to the database of a catalogue.
     """
 
     name: str
     summary: str
     generations: Mapping[str, str]
-    detect: Callable[[Catalog], str]
-    write: Callable[[Catalog, str, Choices], dict[str, str]]
-    load: Callable[[Connection, str, int, int], None]
+    detect: Callable[[Catalogs], str]
+    write: Callable[[Catalogs, Connections, Choices], dict[str, str]]
+    load: Callable[[Connections, str, int, int], None]
     shape: Callable[[Catalog], str]
+    databases: tuple[str, ...] = ()
 
 
-def _write_conversations(catalog: Catalog, database: str, choices: Choices) -> dict[str, str]:
-    return write(catalog, database, Options(zone=choices.zone, user_map=choices.user_map))
+def _write_conversations(catalogs: Catalogs, _: Connections, choices: Choices) -> dict[str, str]:
+    database, catalog = _one(catalogs)
+    made = conversations.write(catalog, database, Options(zone=choices.zone, user_map=choices.user_map))
+    return _within(conversations.NAME, made)
 
 
-def _load_conversations(conn: Connection, generation: str, rows: int, seed: int) -> None:
-    generate(conn, cast(Generation, generation), rows, seed)
+def _write_production(catalogs: Catalogs, _: Connections, __: Choices) -> dict[str, str]:
+    database, catalog = _one(catalogs)
+    return _within(production.NAME, production.write(catalog, database))
+
+
+def _load_conversations(conns: Connections, generation: str, rows: int, seed: int) -> None:
+    generate(_one(conns)[1], cast(Generation, generation), rows, seed)
+
+
+def _one(things: Mapping[str, _T]) -> tuple[str, _T]:
+    [found] = things.items()
+    return found
+
+
+def _within(folder: str, files: dict[str, str]) -> dict[str, str]:
+    return {f"{folder}/{path}": text for path, text in files.items()}
 
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         Recipe(
-            NAME,
+            conversations.NAME,
             "Rows of one question and one answer become conversations with messages, with UUID keys.",
             {
                 "L1": "user_questions_complete: a table of questions, with e-mail addresses for users",
                 "L2": "conversations: one flat table, text everywhere, a row for a conversation",
                 "L3": "conversations with sources and mode, and a table of feedback",
             },
-            lambda catalog: recognise(catalog).generation,
+            lambda catalogs: recognise(_one(catalogs)[1]).generation,
             _write_conversations,
             _load_conversations,
             conversations_shape,
@@ -76,10 +99,23 @@ RECIPES: dict[str, Recipe] = {
                 "L2": "conversations without sources and mode; feedback a text or a number",
                 "L3": "conversations with sources and mode",
             },
-            production.detect,
-            lambda catalog, database, _: production.write(catalog, database),
+            lambda catalogs: production.detect(_one(catalogs)[1]),
+            _write_production,
             _load_conversations,
             production.shape,
+        ),
+        Recipe(
+            two.NAME,
+            "People and their invitations leave the application's database for one that is made for them.",
+            {
+                "L3": "app: conversations, feedback, invitations; people: accounts without profiles",
+                "L3-profiles": "the same, and profiles with ids of their own and accounts in auth_user_id",
+            },
+            two.detect,
+            lambda catalogs, conns, _: two.write(catalogs, conns),
+            load_two,
+            two.shape,
+            two.DATABASES,
         ),
     )
 }

@@ -54,7 +54,7 @@ def init(invocation: Invocation, /, recipe: str | None, force: bool, sample: str
     if recipe:
         value |= _recipe(Project.of(invocation), value, recipe, sample, given, force=force)
     invocation.show(value, _lines)
-    invocation.next(f"ecluse plan {recipe}" if recipe else "ecluse doctor")
+    invocation.next(f"ecluse plan {value['migrations'][0]}" if recipe else "ecluse doctor")
 
 
 def _begin(invocation: Invocation, *, force: bool) -> dict[str, Any]:
@@ -75,27 +75,28 @@ def _begin(invocation: Invocation, *, force: bool) -> dict[str, Any]:
 def _recipe(
     project: Project, value: dict[str, Any], name: str, sample: str | None, given: dict[str, Any], *, force: bool
 ) -> dict[str, Any]:
-    from ecluse.cli.recipe_files import find_recipe, load_sample, write_recipe
+    from ecluse.cli.recipe_files import databases_of, find_recipe, load_sample, write_recipe
     from ecluse.recipes.registry import Choices
 
     recipe = find_recipe(name)
-    database = project.database()
+    databases = databases_of(project, recipe)
     if sample:
-        load_sample(database, recipe, sample, given["rows"], given["seed"])
+        load_sample(databases, recipe, sample, given["rows"], given["seed"])
     choices = Choices(zone=given["zone"], user_map=given["user_map"])
-    generation, written, kept = write_recipe(project, database, recipe, choices, force=force)
+    found = write_recipe(project, databases, recipe, choices, force=force)
     return {
         "recipe": name,
-        "generation": generation,
-        "database": str(database),
-        "written": value["written"] + written,
-        "kept": value["kept"] + kept,
+        "generation": found.generation,
+        "database": " and ".join(map(str, databases.values())),
+        "migrations": found.migrations,
+        "written": value["written"] + found.written,
+        "kept": value["kept"] + found.kept,
     }
 
 
 def _lines(value: dict[str, Any]) -> Iterator[str]:
     if "generation" in value:
-        yield f"{value['database']} is of generation {value['generation']}"
+        yield f"{value['database']}: generation {value['generation']}"
     yield from human.table([("wrote", name) for name in value["written"]], indent=0)
     kept = [("kept", f"{name} (it is there already; --force writes it anew)") for name in value["kept"]]
     yield from human.table(kept, indent=0)

@@ -63,7 +63,7 @@ def inspect(invocation: Invocation, /, expects: tuple[str, ...], save: Path | No
         "server_version": catalog.server_version,
         "tables": [_table(catalog, table) for table in catalog.tables.values()],
         "references": plain(references),
-        "recipes": _recipes(catalog),
+        "recipes": _recipes(database.name, catalog),
     }
     invocation.show(value, _lines)
     return 0
@@ -92,14 +92,14 @@ def _compare(invocation: Invocation, project: Project, expects: tuple[str, ...])
     return 0 if fits else 3
 
 
-def _recipes(catalog: Catalog) -> list[dict[str, str]]:
+def _recipes(database: str, catalog: Catalog) -> list[dict[str, str]]:
     """The recipes that recognise this database."""
     from ecluse.recipes.registry import RECIPES
 
     found = []
     for recipe in RECIPES.values():
         with contextlib.suppress(UnknownGeneration):
-            found.append({"recipe": recipe.name, "generation": recipe.detect(catalog)})
+            found.append({"recipe": recipe.name, "generation": recipe.detect({database: catalog})})
     return found
 
 

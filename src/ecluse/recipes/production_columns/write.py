@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from graphlib import TopologicalSorter
 
 from ecluse.errors import UnknownGeneration
-from ecluse.model.catalog import Catalog, Table, View
-from ecluse.model.names import ident
+from ecluse.model.catalog import Catalog, Table
 from ecluse.model.toml_text import string, strings, table
 from ecluse.operations.definitions import column as column_of
-from ecluse.planning.ddl_objects import view_sql
 from ecluse.planning.ddl_table import create_table
-from ecluse.planning.ddl_text import comment
 from ecluse.recipes.production_columns.recognise import (
     COLUMNS,
     CONVERSATIONS,
@@ -24,6 +20,7 @@ from ecluse.recipes.production_columns.recognise import (
     recognise,
 )
 from ecluse.recipes.texts import text_of
+from ecluse.recipes.views import again, comments, grants, standing
 
 NAME = "production_columns"
 _PACKAGE = "ecluse.recipes.production_columns"
@@ -71,7 +68,7 @@ def _migration(catalog: Catalog, found: Production, database: str) -> Iterator[s
         yield table("operation.columns", {name: COLUMNS[name][0] for name in found.missing})
     if not found.view_fits or found.whole_feedback:
         objects = [f"view {QUESTIONS}"]
-        objects += [f"{'materialized ' if v.materialised else ''}view {v.name}" for v in standing(catalog)]
+        objects += [f"{'materialized ' if v.materialised else ''}view {v.name}" for v in standing(catalog, QUESTIONS)]
         yield from ("", "# Made within the switch: at no moment is there no view.", "[[operation]]")
         yield from ('kind = "define"', f"title = {string(f'view {QUESTIONS}')}", 'up = "define/view.sql"')
         yield from (f"objects = {strings(objects)}", 'verify = "define/view_probe.sql"')
@@ -113,7 +110,7 @@ def shape(catalog: Catalog) -> str:
 
 def view(catalog: Catalog, found: Production) -> str:
     """The script that makes the view, and again the views that stand on it."""
-    return _view(catalog, found, "\n".join(_again(v) for v in standing(catalog)))
+    return _view(catalog, found, "\n".join(again(v) for v in standing(catalog, QUESTIONS)))
 
 
 def _view(catalog: Catalog, found: Production, dependents: str) -> str:
@@ -124,7 +121,7 @@ def _view(catalog: Catalog, found: Production, dependents: str) -> str:
             _PACKAGE,
             "templates/view.sql",
             options=f" with ({', '.join(options)})" if options else "",
-            extras="\n".join([*_grants(kept), *_comment(kept)]) if kept else "",
+            extras="\n".join([*grants(kept), *comments(kept)]) if kept else "",
             dependents=dependents,
             **{name: f"c.{name}" if found.table.column(name) else absent for name, absent in OPTIONAL.items()},
         ).rstrip()
@@ -135,36 +132,3 @@ def _view(catalog: Catalog, found: Production, dependents: str) -> str:
 def _guards(catalog: Catalog, found: Production) -> bool:
     """With row level security, and where the server knows how, a new view shows what its reader may see."""
     return found.table.rls and catalog.server_version >= 150000
-
-
-def standing(catalog: Catalog) -> tuple[View, ...]:
-    """The views that stand on the view, directly or through others, each after what it stands on."""
-    edges = sorted((d.name, d.table) for d in catalog.dependents if d.kind in ("view", "matview") and d.name)
-    reached = [QUESTIONS]
-    for name in reached:  # it grows while we walk
-        reached += [upper for upper in dict.fromkeys(u for u, below in edges if below == name) if upper not in reached]
-    upon = {name: [low for up, low in edges if up == name != low and low in reached] for name in reached}
-    order = TopologicalSorter(upon).static_order()
-    return tuple(catalog.views[name] for name in order if name != QUESTIONS and name in catalog.views)
-
-
-def _again(found: View) -> str:
-    made = view_sql(replace(found, owner="", grants=(), comment=None))
-    return "\n".join(["", *(f"{statement};" for statement in made), *_grants(found), *_comment(found)])
-
-
-def _grants(found: View) -> list[str]:
-    return [
-        f"grant {grant.privilege.lower()}{_in_brackets(grant.column)} on {found.name.sql} "
-        f"to {ident(grant.grantee) if grant.grantee else 'public'}{' with grant option' if grant.grantable else ''};"
-        for grant in found.grants
-        if grant.grantee != found.owner and grant.privilege
-    ]
-
-
-def _in_brackets(column: str) -> str:
-    return f" ({ident(column)})" if column else ""
-
-
-def _comment(found: View) -> list[str]:
-    return [f"{text};" for text in comment(f"VIEW {found.name.sql}", found.comment)]
