@@ -146,6 +146,18 @@ def test_writers_lose_nothing_and_readers_never_miss_the_view(
     assert told(database) == told(second_database)
 
 
+def test_a_rollback_does_without_a_view_that_was_dropped_by_hand(database: Database, tmp_path: Path) -> None:
+    found = stage(database, tmp_path, "as it was", 60)
+    before = snapshot(database)
+    found.apply()
+    found.switch()
+    with psycopg.connect(database.conninfo, autocommit=True) as conn:
+        conn.execute("drop view public.user_questions_complete cascade")
+    found.rollback()
+    after = snapshot(database)
+    same(type(after)(without_traces(after.catalog), after.rows, after.sequences), before)
+
+
 def test_a_feedback_that_is_no_number_is_parked_by_a_rollback(database: Database, tmp_path: Path) -> None:
     found = stage(database, tmp_path, "a number for feedback", 60)
     found.apply()

@@ -67,10 +67,17 @@ def lock_order(plan: Plan, *, switched: bool) -> tuple[tuple[str, ...], tuple[st
     if switched:
         ours = sorted({t.name.within(plan.kept_schema) for t in old_tables(plan)})
         made = [v.name for v in reversed(plan.views) if not v.materialised]
-        used = made + sorted({m.table.name for m in visible(plan)} | outside)
+        tables = sorted({m.table.name for m in visible(plan)} | outside)
+        used = [*(_defined_views(plan) if tables else ()), *made, *tables]
         return tuple(n.sql for n in ours), tuple(n.sql for n in used)
     used = views + sorted({t.name for t in old_tables(plan)} | outside)
     return tuple(n.sql for n in new), tuple(n.sql for n in used)
+
+
+def _defined_views(plan: Plan) -> Iterator[Name]:
+    """The views that scripts made, the outermost first: whoever reads one holds it, and asks for its tables next."""
+    for define in reversed(plan.defines):
+        yield from (thing.name for thing in reversed(define.objects) if thing.kind == "view")
 
 
 def lock_sql(names: tuple[str, ...]) -> str:
