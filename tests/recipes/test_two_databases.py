@@ -175,6 +175,14 @@ def test_a_rollback_keeps_what_people_wrote_and_applying_again_brings_it_back(fo
     assert found.ask("SELECT count(*) FROM users") == [(16,)]
 
 
+def test_the_script_of_profiles_may_be_run_twice(found: Two) -> None:
+    before = snapshot(switched(found).people)
+    found.tell((found.folder / "two_databases_people" / "sql" / "profiles.sql").read_text())
+    found.tell((found.folder / "two_databases_people" / "sql" / "backfill.sql").read_text())
+    same(snapshot(found.people), before)
+    found.profiles.verify()
+
+
 def test_takes_itself_back_from_every_stage(found: Two) -> None:
     whole = Listener()
     found.profiles.apply(whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import psycopg
 import pytest
 
 from ecluse.engine.status import unfinished_plan
+from ecluse.errors import EcluseError
 from ecluse.model.plan import Plan
 from ecluse.operations.inputs import read_again
 from ecluse.postgres.connect import Database
 from ecluse.postgres.project import read_migration
-from tests.harness import same, snapshot, without_traces
+from tests.harness import Listener, Writer, same, snapshot, without_traces
 from tests.recipes.two import NINTH, Two, account, as_user, switched, two
 
 
@@ -113,3 +115,51 @@ def stored(found: Two) -> Plan:
     run = unfinished_plan(found.people, found.profiles.name)
     assert run is not None
     return run[1]
+
+
+def test_people_go_on_signing_up_and_writing(live: Two) -> None:
+    old = [
+        account("new{n}@example.com", said='{"first_name": "New"}'),
+        "UPDATE users SET first_name = 'old {n}' WHERE email = 'person9@example.com'",
+        "UPDATE users SET country = 'n{n}' WHERE email = 'second@example.com'",  # in quarantine
+    ]
+    new = [
+        account("late{n}@example.com", said='{"first_name": "Late"}'),
+        "UPDATE users SET first_name = 'new {n}' WHERE email = 'person9@example.com'",
+        "DELETE FROM auth.users WHERE email = 'late{n}@example.com' AND {n} % 5 = 0",
+    ]
+    before, since = Writer(live.people, old), Writer(live.people, new)
+    with before.running():
+        assert live.profiles.apply() == "ready"
+    before.rounds(3)
+    live.profiles.switch()
+    with since.running():
+        live.profiles.verify()
+        time.sleep(0.5)
+    live.profiles.verify()
+    live.profiles.rollback()
+    assert not (before.failures or since.failures)
+    came = {n for line, n in before.committed if line == 0}
+    late = {n for line, n in since.committed if line == 0}
+    gone = {n for line, n in since.committed if line == 2 and n % 5 == 0}
+    assert live.ask("SELECT count(*) FROM users WHERE first_name = 'New' AND auth_user_id = id") == [(len(came),)]
+    assert live.ask("SELECT count(*) FROM users WHERE first_name = 'Late'") == [(len(late - gone),)]
+    last = max(n for line, n in since.committed if line == 1)
+    assert live.ask("SELECT first_name FROM users WHERE email = 'person9@example.com'") == [(f"new {last}",)]
+    last = max(n for line, n in before.committed if line == 2)
+    assert live.ask("SELECT country FROM users WHERE email = 'second@example.com'") == [(f"n{last}",)]
+
+
+def test_a_profile_whose_account_goes_while_it_is_built_stops_the_run_before_the_switch(live: Two) -> None:
+    def leave(record: str) -> None:
+        if record == "copied":
+            live.tell("DELETE FROM auth.users WHERE email = 'person9@example.com'")
+
+    with pytest.raises(EcluseError) as caught:
+        live.profiles.apply(Listener(on_record=leave))
+        live.profiles.switch()
+    assert "users_id_fkey" in caught.value.details + caught.value.message
+    live.tell("DELETE FROM users WHERE email = 'person9@example.com'")
+    assert live.profiles.resume() == "ready"
+    live.profiles.switch()
+    live.profiles.verify()
