@@ -85,3 +85,11 @@ def test_what_a_recipe_of_two_databases_promises_to_each(two_databases: Project)
         assert any(lacking in text for text in said), said
     # What is there already is not called different.
     assert not [each for each in found.value["findings"] if each["state"] == "differs"]
+    for database in ("app", "people"):
+        assert project.run("apply", f"two_databases_{database}", "--switch").status == 0
+        assert project.run("verify", f"two_databases_{database}").status == 0
+        found = project.run("inspect", "--database", database, "--expect", "two_databases")
+        assert found.status == 0, found.out
+    back = project.run("rollback", "two_databases_people")
+    assert back.status == 0
+    assert "the profiles are kept as two_databases_kept.users" in back.err
