@@ -81,7 +81,7 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What is hashed of each row of a query: expressions over its row `(p)`, and the flag column that picks rows."""
+    """What is hashed of each row of a query: expressions over its row `p`, and the flag column that picks rows."""
 
     forms: tuple[str, ...]
     when: str = ""
@@ -90,12 +90,12 @@ class Projection:
     def hash(self) -> str:
         """The hash of a row's canonical form, as SQL; NULL for a row that `when` leaves out."""
         whole = f"pg_catalog.hash_record_extended(ROW({', '.join(self.forms)}), 0)"
-        return f"CASE WHEN (p).{ident(self.when)} THEN {whole} END" if self.when else whole
+        return f"CASE WHEN p.{ident(self.when)} THEN {whole} END" if self.when else whole
 
 
 def text_form(column: str) -> str:
     """A value of any type as text that tells NULL from ''."""
-    return f"ROW((p).{ident(column)})::pg_catalog.text"
+    return f"ROW(p.{ident(column)})::pg_catalog.text"
 
 
 def form(column: str, oid: int, other_oid: int) -> str:
@@ -103,7 +103,7 @@ def form(column: str, oid: int, other_oid: int) -> str:
     sent = _EXACT.get(oid)
     if sent is None or sent != _EXACT.get(other_oid):
         return f"pg_catalog.textsend({text_form(column)})"
-    value = f"(p).{ident(column)}::pg_catalog.{sent}"  # strips a domain
+    value = f"p.{ident(column)}::pg_catalog.{sent}"  # strips a domain
     if sent in ("float4", "float8"):  # there are many NaNs, and they are one value
         value = f"CASE WHEN {value} = 'NaN' THEN 'NaN'::pg_catalog.{sent} ELSE {value} END"
     return f"pg_catalog.{_SEND[sent]}({value})" if sent in _SEND else value

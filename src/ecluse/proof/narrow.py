@@ -42,7 +42,7 @@ class Target:
         """The key of a row: the value, or all values as a composite."""
         if len(self.key) == 1:
             return f"COALESCE({_shown(self.key[0])}, '(null)')"
-        return f"ROW({', '.join('(p).' + ident(column) for column in self.key)})::pg_catalog.text" if self.key else "''"
+        return f"ROW({', '.join('p.' + ident(column) for column in self.key)})::pg_catalog.text" if self.key else "''"
 
     def rows_of(self, part: str) -> str:
         """Each row as `k` (key), `b` (bucket hash), `h1`, `h2` and `p` (the row itself)."""
@@ -208,5 +208,5 @@ def _details(target: Target, wanted: set[Hashes], show_values: bool) -> Details:
 
 def _shown(column: str) -> str:
     """A value as people see it; `text_form` knows NULL, where IS NULL takes a composite of NULLs for one."""
-    value = f"pg_catalog.format('%s', (p).{ident(column)})"
+    value = f"pg_catalog.format('%s', p.{ident(column)})"
     return f"CASE WHEN {text_form(column)} <> '()' THEN {value} END"
