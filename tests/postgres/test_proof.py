@@ -201,6 +201,18 @@ def test_without_a_key_rows_are_missing_extra_or_duplicate(connect: Callable[[],
     assert found.differences[2].left == {"id": "7", "a": None, "b": "b7"}
 
 
+@pytest.mark.parametrize("name", ["p", "m", "h", "t", "k", "h1"])
+def test_a_column_may_have_any_short_name(connect: Callable[[], Session], name: str) -> None:
+    with connect() as session:
+        build(session, "jsonb", "'{\"a\": 1}'")
+        for table in "lr":
+            session.execute(f'ALTER TABLE public.{table} RENAME a TO "{name}"'.encode())
+        session.execute(f"UPDATE public.r SET {name} = '[]' WHERE id = 7".encode())
+    found = compare(connect, pair(columns=("id", name, "b")), show_values=True)
+    assert kinds(found) == [("7", "different")]
+    assert found.differences[0].right == {name: "[]"}
+
+
 def test_values_are_shown_only_when_asked_for(connect: Callable[[], Session]) -> None:
     with connect() as session:
         build(session, "text", "'100% sécret, \"quoted\"'")

@@ -19,6 +19,9 @@ from ecluse.model.names import ident
 
 _MASK = (1 << 96) - 1
 
+# What a row is called in every query of the proof; a column of that name would be taken for it.
+ROW = "ecluse_row"
+
 # The functions of the wire form; of the types that have none here, the hash goes over all bits already.
 _SEND = {
     "text": "textsend",
@@ -81,7 +84,7 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What is hashed of each row of a query: expressions over its row `p`, and the flag column that picks rows."""
+    """What is hashed of each row of a query: expressions over its row, and the flag column that picks rows."""
 
     forms: tuple[str, ...]
     when: str = ""
@@ -90,12 +93,12 @@ class Projection:
     def hash(self) -> str:
         """The hash of a row's canonical form, as SQL; NULL for a row that `when` leaves out."""
         whole = f"pg_catalog.hash_record_extended(ROW({', '.join(self.forms)}), 0)"
-        return f"CASE WHEN p.{ident(self.when)} THEN {whole} END" if self.when else whole
+        return f"CASE WHEN ({ROW}).{ident(self.when)} THEN {whole} END" if self.when else whole
 
 
 def text_form(column: str) -> str:
     """A value of any type as text that tells NULL from ''."""
-    return f"ROW(p.{ident(column)})::pg_catalog.text"
+    return f"ROW(({ROW}).{ident(column)})::pg_catalog.text"
 
 
 def form(column: str, oid: int, other_oid: int) -> str:
@@ -103,7 +106,7 @@ def form(column: str, oid: int, other_oid: int) -> str:
     sent = _EXACT.get(oid)
     if sent is None or sent != _EXACT.get(other_oid):
         return f"pg_catalog.textsend({text_form(column)})"
-    value = f"p.{ident(column)}::pg_catalog.{sent}"  # strips a domain
+    value = f"({ROW}).{ident(column)}::pg_catalog.{sent}"  # strips a domain
     if sent in ("float4", "float8"):  # there are many NaNs, and they are one value
         value = f"CASE WHEN {value} = 'NaN' THEN 'NaN'::pg_catalog.{sent} ELSE {value} END"
     return f"pg_catalog.{_SEND[sent]}({value})" if sent in _SEND else value
@@ -122,7 +125,7 @@ def sums_sql(query: str, projections: tuple[Projection, ...]) -> str:
     # OFFSET 0 keeps the planner from pulling the hash up, and so from making it twice.
     inner = ", ".join(f"{p.hash} AS h{i}" for i, p in enumerate(projections))
     outer = ", ".join(_totals(f"h{i}", bool(p.when)) for i, p in enumerate(projections))
-    return f"SELECT {outer} FROM (SELECT {inner} FROM ({query}\n) AS p OFFSET 0) AS hashes"
+    return f"SELECT {outer} FROM (SELECT {inner} FROM ({query}\n) AS {ROW} OFFSET 0) AS hashes"
 
 
 def _totals(first: str, partial: bool) -> str:

@@ -23,7 +23,7 @@ from ecluse.postgres.failures import translate
 from ecluse.proof.checksum import Projection, Sum, form, read_sums, sums_sql
 from ecluse.proof.narrow import Located, Target, locate
 from ecluse.proof.pins import assert_pinned
-from ecluse.proof.readers import Connect, Progress, Readers, readers
+from ecluse.proof.readers import Connect, Progress, Readers, readers, run_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +158,16 @@ def _types(relation: Relation, where: Readers) -> list[int]:
 
 
 def _sums(targets: Sequence[Target], progress: Progress | None) -> dict[Target, Sum]:
-    """The checksum of each target; a query that several of them share is run once."""
+    """The checksum of each target; a query that several share is run once, and servers work at the same time."""
     found: dict[Target, Sum] = dict.fromkeys(targets, Sum())
-    servers = list(dict.fromkeys(target.readers for target in targets))
-    for server in servers:
-        wanted: dict[str, dict[Projection, list[Target]]] = {}
-        for target in found:
-            for part in target.parts if target.readers is server else ():
-                wanted.setdefault(part, {}).setdefault(target.projection, []).append(target)
-        answers = server.run([sums_sql(part, tuple(takers)) for part, takers in wanted.items()], progress)
-        for takers, rows in zip(wanted.values(), answers, strict=True):
+    wanted: dict[Readers, dict[str, dict[Projection, list[Target]]]] = {}
+    for target in found:
+        for part in target.parts:
+            shared = wanted.setdefault(target.readers, {}).setdefault(part, {})
+            shared.setdefault(target.projection, []).append(target)
+    queries = {server: [sums_sql(part, tuple(t)) for part, t in parts.items()] for server, parts in wanted.items()}
+    for server, answers in run_all(queries, progress).items():
+        for takers, rows in zip(wanted[server].values(), answers, strict=True):
             for total, owners in zip(read_sums(rows[0]), takers.values(), strict=True):
                 for target in owners:
                     found[target] = reduce(add, (found[target], total))

@@ -25,7 +25,7 @@ from ecluse.planning import flow_sql
 from ecluse.planning.carried import carried, reads_once
 from ecluse.proof.compare import Pair, Relation, compare_all
 from ecluse.proof.pairs import Scope, cuts, pairs
-from ecluse.proof.readers import Progress, Readers
+from ecluse.proof.readers import Progress, Readers, run_all
 
 _MOST_COLUMNS = 1_000  # of a row; a server takes 1,664 in a select list
 
@@ -85,11 +85,17 @@ def _wanted(fast: Joint | None, flow: Flow, scope: Scope) -> list[Pair]:
 
 def _own_rows(joints: dict[str, Joint | None], both: tuple[Readers, Readers]) -> dict[str, tuple[int, int]]:
     """The rows of each side: as many as double rows, unless one was doubled by its mapping."""
+    asked: dict[Readers, list[tuple[str, int, str]]] = {readers: [] for readers in both}
+    for name, fast in joints.items():
+        for side, readers in enumerate(both):
+            asked[readers] += [(name, side, part) for part in (fast.own[side] if fast else ())]
+    queries = {
+        readers: [f"SELECT pg_catalog.count(*) FROM ({part}) AS p" for _, _, part in parts]
+        for readers, parts in asked.items()
+    }
     counts: Counter[tuple[str, int]] = Counter()
-    for side, readers in enumerate(both):
-        parts = [(name, part) for name, fast in joints.items() if fast for part in fast.own[side]]
-        answers = readers.run([f"SELECT pg_catalog.count(*) FROM ({part}) AS p" for _, part in parts])
-        for (name, _), rows in zip(parts, answers, strict=True):
+    for readers, answers in run_all(queries).items():
+        for (name, side, _), rows in zip(asked[readers], answers, strict=True):
             counts[name, side] += int(rows[0][0])
     return {name: (counts[name, 0], counts[name, 1]) for name in joints}
 

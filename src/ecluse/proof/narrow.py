@@ -14,7 +14,7 @@ from functools import cached_property
 
 from ecluse.model.names import ident, literal
 from ecluse.model.report import Difference
-from ecluse.proof.checksum import Projection, Sum, second_hash, text_form
+from ecluse.proof.checksum import ROW, Projection, Sum, second_hash, text_form
 from ecluse.proof.readers import Readers, Row
 
 _FIRST_BITS = 12
@@ -42,15 +42,19 @@ class Target:
         """The key of a row: the value, or all values as a composite."""
         if len(self.key) == 1:
             return f"COALESCE({_shown(self.key[0])}, '(null)')"
-        return f"ROW({', '.join('p.' + ident(column) for column in self.key)})::pg_catalog.text" if self.key else "''"
+        return (
+            f"ROW({', '.join(f'({ROW}).{ident(column)}' for column in self.key)})::pg_catalog.text"
+            if self.key
+            else "''"
+        )
 
     def rows_of(self, part: str) -> str:
-        """Each row as `k` (key), `b` (bucket hash), `h1`, `h2` and `p` (the row itself)."""
+        """Each row as `k` (key), `b` (bucket hash), `h1`, `h2` and the row itself, under its name."""
         bucket = 'pg_catalog.hashtextextended(k COLLATE pg_catalog."C", 0)' if self.key else "h1"
         # Each OFFSET 0 keeps what is below it from being computed more than once.
-        first = f"SELECT p, {self.projection.hash} AS h1, {self.key_text} AS k FROM ({part}\n) AS p OFFSET 0"
-        hashes = f"SELECT p, k, h1, {second_hash('h1')} AS h2 FROM ({first}) AS t WHERE h1 IS NOT NULL"
-        return f"SELECT p, k, h1, h2, {bucket} AS b FROM ({hashes} OFFSET 0) AS h OFFSET 0"
+        first = f"SELECT {ROW}, {self.projection.hash} AS h1, {self.key_text} AS k FROM ({part}\n) AS {ROW} OFFSET 0"
+        hashes = f"SELECT {ROW}, k, h1, {second_hash('h1')} AS h2 FROM ({first}) AS t WHERE h1 IS NOT NULL"
+        return f"SELECT {ROW}, k, h1, h2, {bucket} AS b FROM ({hashes} OFFSET 0) AS h OFFSET 0"
 
     def ask(self, select: str, tail: str = "") -> Iterator[Row]:
         """The rows of a query over each part in turn."""
@@ -208,5 +212,5 @@ def _details(target: Target, wanted: set[Hashes], show_values: bool) -> Details:
 
 def _shown(column: str) -> str:
     """A value as people see it; `text_form` knows NULL, where IS NULL takes a composite of NULLs for one."""
-    value = f"pg_catalog.format('%s', p.{ident(column)})"
+    value = f"pg_catalog.format('%s', ({ROW}).{ident(column)})"
     return f"CASE WHEN {text_form(column)} <> '()' THEN {value} END"

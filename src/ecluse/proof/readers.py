@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -96,6 +96,17 @@ class Readers:
             for session in self._sessions:
                 session.cancel_safe(timeout=5)
             wait(futures, _TICK)
+
+
+def run_all(
+    queries: Mapping[Readers, Sequence[str]], progress: Progress | None = None
+) -> dict[Readers, list[list[Row]]]:
+    """Run the queries of several servers at the same time; the answers of each, in the order of its queries."""
+    if not queries:
+        return {}
+    with ThreadPoolExecutor(len(queries), "servers") as threads:
+        futures = {server: threads.submit(server.run, mine, progress) for server, mine in queries.items()}
+        return {server: future.result() for server, future in futures.items()}
 
 
 @contextmanager
