@@ -245,11 +245,13 @@ def _collect(run: Run, conn: Connection, direction: Direction, flow: Flow, at: P
 def units_of(conn: Connection, run: Run, side: Side, member: Member, at: Places, *, taken: bool = True) -> None:
     """Take the units in hand that a log names, or the entries of it that are in hand, and no others."""
     conn.execute(f"DELETE FROM {flow_sql.UNITS}")
-    _units_of(conn, run, side, member, at, taken=taken)
+    _units_of(conn, run, side, member, at, taken=taken, once=True)
 
 
-def _units_of(conn: Connection, run: Run, side: Side, member: Member, at: Places, *, taken: bool) -> None:
-    units = flow_sql.units_of_log(run.id, side, member, at, taken=taken)
+def _units_of(
+    conn: Connection, run: Run, side: Side, member: Member, at: Places, *, taken: bool, once: bool = False
+) -> None:
+    units = flow_sql.units_of_log(run.id, side, member, at, taken=taken, once=once)
     conn.execute(
         f"INSERT INTO {flow_sql.UNITS} SELECT DISTINCT unit FROM ({units}) l WHERE unit IS NOT NULL "
         "ON CONFLICT DO NOTHING"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecluse.model.names import ident, literal
+from ecluse.model.names import ident, literal, short
 from ecluse.model.plan import Move
 from ecluse.planning import ddl_text, flow_sql
 
@@ -12,7 +12,7 @@ _TRIGGER = "aa_ecluse_closed"  # before all others: what they would do is not do
 
 
 def _function(run: int, move: Move) -> str:
-    return f"{flow_sql.JOURNAL}.{ident(f'closed_{run}_{move.old.alias}'[:63])}"
+    return f"{flow_sql.JOURNAL}.{ident(short(f'closed_{run}_{move.old.alias}'))}"
 
 
 def close(run: int, move: Move, migration: str, database: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ecluse.errors import MappingError
 from ecluse.model.flow import Flow, Member, Reject, Side, fill
-from ecluse.model.names import Name, ident, literal
+from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
 
 UNITS = "pg_temp.ecluse_units"
@@ -175,12 +175,12 @@ def insert(member: Member, at: Places, query: str) -> str:
 
 def log_name(run: int, member: Member) -> str:
     """The capture log of a member in this run."""
-    return f"{JOURNAL}.{ident(f'log_{run}_{member.alias}'[:63])}"
+    return f"{JOURNAL}.{ident(short(f'log_{run}_{member.alias}'))}"
 
 
 def capture_names(run: int, member: Member) -> tuple[str, str]:
     """The trigger function (qualified) and the trigger's name; sorted last, so that user triggers have run."""
-    return f"{JOURNAL}.{ident(f'capture_{run}_{member.alias}'[:63])}", "zz_ecluse_capture"
+    return f"{JOURNAL}.{ident(short(f'capture_{run}_{member.alias}'))}", "zz_ecluse_capture"
 
 
 def create_log(run: int, member: Member) -> tuple[str, ...]:
@@ -260,13 +260,17 @@ def seed_log(run: int, flow: Flow, at: Places) -> str:
     )
 
 
-def units_of_log(run: int, side: Side, member: Member, at: Places, taken: bool = True) -> str:
-    """The units that a capture log names: of the anchor by its logged columns, of a satellite through its anchor."""
+def units_of_log(run: int, side: Side, member: Member, at: Places, taken: bool = True, *, once: bool = False) -> str:
+    """The units that a capture log names: of the anchor by its logged columns, of a satellite through its anchor.
+
+    `once`: of equal keys of an anchor, which may have several texts (1.0 and 1.00), only one.
+    """
     only = f" JOIN {TAKEN} t ON t.alias = {literal(member.alias)} AND t.seq = m.seq" if taken else ""
     log = f"(SELECT m.* FROM {log_name(run, member)} m{only} WHERE m.op <> 'T')"
     unit = fill(side.unit, at.sql)
     if member is side.anchor:
-        return f"SELECT ({unit}) AS unit FROM {log} m"
+        distinct = f" DISTINCT ON ({column_list(member.logged, 'm.')})" if once else ""
+        return f"SELECT{distinct} ({unit}) AS unit FROM {log} m"
     # The anchor's unit is an expression over `m`, so its row takes that name inside.
     return (
         f"SELECT (SELECT {unit} FROM (SELECT a.*) m) AS unit "
