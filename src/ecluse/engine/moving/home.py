@@ -65,7 +65,11 @@ def _carry_home(run: Run, ends: Ends, move: Move, *, locked: bool) -> int:
     What collides half way, because a value moved between two rows, does not when everything is done at once. What
     collides even then is something that the old table does not take.
     """
-    collides = (psycopg.errors.UniqueViolation, psycopg.errors.ForeignKeyViolation)
+    collides = (
+        psycopg.errors.UniqueViolation,
+        psycopg.errors.ExclusionViolation,
+        psycopg.errors.ForeignKeyViolation,
+    )
     try:
         return _batch(run, ends, move, run.options.unit_batch, locked=locked, apart=False)
     except collides:
@@ -93,6 +97,8 @@ def _batch(run: Run, ends: Ends, move: Move, limit: int | None, *, locked: bool,
             ends.units_there()
             if everything:
                 ends.there.execute(theirs)
+            elif _take_kin(ends, home_sql.kin(move.flow.old, at)):
+                ends.units_here()
             _rebuild(run, ends, move, apart)
             if locked:
                 # What of them is to be parked is found after the commit.
@@ -103,6 +109,14 @@ def _batch(run: Run, ends: Ends, move: Move, limit: int | None, *, locked: bool,
         run.journaled(f"carried home to {move.origin}")
         drain.forget_taken(ends.here, run, new)
     return taken
+
+
+def _take_kin(ends: Ends, statements: tuple[str, ...]) -> bool:
+    """Take rows that refer to those in hand in hand as well; whether there were any."""
+    found = False
+    while sum(ends.there.execute(statement).rowcount for statement in statements):
+        found = True
+    return found
 
 
 def _rebuild(run: Run, ends: Ends, move: Move, apart: bool) -> None:
@@ -118,7 +132,8 @@ def _rebuild(run: Run, ends: Ends, move: Move, apart: bool) -> None:
     relay(ends.here, f"SELECT {columns} FROM ({mapped}) q", ends.there, into, types_of(old))
     _prove_arrival(ends, move, mapped)
     ends.there.execute(flow_sql.clear_units(flow.old, at))
-    ends.there.execute(home_sql.leave_out(old, apart=apart))
+    while ends.there.execute(home_sql.leave_out(old, apart=apart)).rowcount and apart:
+        pass
     staged = f"SELECT {columns} FROM {home_sql.STAGED}"
     ends.there.execute(flow_sql.insert(old, at, staged))
     rows = f"SELECT {columns} FROM {flow_sql.rows_of_units(flow.old, at)} h"
