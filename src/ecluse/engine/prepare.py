@@ -203,6 +203,7 @@ def forget(run: Run, conn: Connection) -> None:
                     for statement in flow_sql.drop_capture(run.id, member, member.table.name):
                         conn.execute(statement)
                 _drop_unit_index(conn, flow, member)
+        for flow in run.plan.builds:
             for member in flow.members:
                 for statement in flow_sql.drop_log(run.id, member):
                     conn.execute(statement)

@@ -74,6 +74,7 @@ def _way(run: Run, move: Move, anchors: str) -> tuple[str, str, tuple[str, ...]]
 def repair(run: Run, here: Connection, move: Move) -> None:
     """Delete all captured units here: what remains is unique. The log keeps them for the drain."""
     with both(run, here, move, "repair") as ends:
+        prepare.check_watched(here, ends.there, run, move.old)
         drain.refuse_truncated(ends.there, run, move.flow)
         drain.units_of(ends.there, run, move.flow.old, move.old, run.building, taken=False)
         ends.units_here()
@@ -86,6 +87,7 @@ def drain_moves(run: Run, here: Connection) -> None:
     """Bring the new tables up to date until little is left, while applications go on writing in the origins."""
     for move in run.plan.moves:
         with both(run, here, move, "drain") as ends:
+            prepare.check_watched(here, ends.there, run, move.old)  # a run that died may have taken the log off
             drain.until_little(
                 run,
                 lambda ends=ends, move=move: waiting(ends.there, run, move),  # type: ignore[misc]
