@@ -20,14 +20,14 @@ _STEP = "archived from "
 def archive_moves(run: Run, here: Connection, place: Path) -> None:
     """Write the old tables into folders of the archive, one for each origin, and check them.
 
-    Locks: SHARE on the old tables, which are closed for writing. What an earlier `finish` that died had archived and
-    dropped is brought along from its archive.
+    Locks: SHARE on the old tables, which are closed for writing. Where an earlier `finish` that died had dropped some,
+    its archive, which holds all of them, is brought along.
     """
     for origin in dict.fromkeys(move.origin for move in run.plan.moves):
         folder = place / f"from-{origin}"
         with run.session("archive", origin) as there:
             tables = _there(run, there, origin)
-            if not tables:
+            if len(tables) < sum(move.origin == origin for move in run.plan.moves):
                 _bring_along(run, here, folder)
                 continue
             with run.step("archive", str(folder)), there.transaction():
