@@ -83,7 +83,16 @@ def install(conn: Connection) -> None:
 
 
 def open_run(conn: Connection, plan: Plan) -> RunRecord:
-    """Record a new run of this plan."""
+    """Record a new run of this plan.
+
+    A run with moves takes its number from the clock: what it leaves in an origin bears that number, and the journal of
+    another database, which moves tables from there as well, counts from one too.
+    """
+    if plan.moves:
+        conn.execute(
+            "SELECT setval(pg_get_serial_sequence('ecluse.run', 'id'), "
+            "greatest(max(id), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)) FROM ecluse.run"
+        )
     row = conn.execute(
         "INSERT INTO ecluse.run (migration, fingerprint, plan, status, stage) "
         f"VALUES (%s, %s, %s, 'building', 'prepare') RETURNING {_COLUMNS}",
