@@ -16,7 +16,7 @@ from ecluse.engine.cluster import cluster
 from ecluse.engine.context import Connection, Options, Restart, Run, Stop
 from ecluse.engine.journal import RunRecord
 from ecluse.engine.moving.carry import copy_move, drain_moves
-from ecluse.engine.moving.closing import CLOSED, closed, half_closed
+from ecluse.engine.moving.closing import closed, half_closed
 from ecluse.engine.moving.expand import capture_origins, forget_origins, prepare_origins
 from ecluse.engine.moving.planning import unknown_origin
 from ecluse.engine.moving.proving import check_origins
@@ -216,8 +216,7 @@ class Engine:
 
     def _check(self, run: Run, conn: Connection) -> None:
         shape.check(run, conn)
-        if CLOSED not in journal.steps_done(conn, run.id):  # a table that is closed has its triggers switched off
-            check_origins(run)
+        check_origins(run)
 
     def _drain(self, run: Run, conn: Connection) -> None:
         drain.drain(run, conn, drain.FORWARD, run.building)

@@ -42,7 +42,12 @@ SELECT pg_catalog.md5(pg_catalog.string_agg(part, ',' ORDER BY part)) FROM (
 
 def signature(run: Run, conn: Connection) -> str:
     """Changes whenever a definition that is watched may have changed; cheap enough to be asked under lock."""
-    names = [table.name.sql for table in switch_sql.watched(run.plan)]
+    return signature_of(conn, switch_sql.watched(run.plan))
+
+
+def signature_of(conn: Connection, tables: tuple[Table, ...]) -> str:
+    """The same for these tables of this session's database."""
+    names = [table.name.sql for table in tables]
     row = conn.execute(_SIGNATURE, (names,)).fetchone()
     return str(row[0]) if row else ""
 

@@ -8,7 +8,7 @@ from ecluse.planning import ddl_text, flow_sql
 
 # The setting by which our own session, carrying new writes home, is told from everybody else's.
 HOME_SETTING = "ecluse.carries_home"
-_TRIGGER = "aa_ecluse_closed"  # before all others: what they would do is not done either
+TRIGGER = "aa_ecluse_closed"  # before all others: what they would do is not done either
 
 
 def _function(run: int, move: Move) -> str:
@@ -25,7 +25,7 @@ def close(run: int, move: Move, migration: str, database: str) -> tuple[str, ...
     where = literal(f"write to {move.new.table.name} in '{database}'; reading goes on here")
     return (
         f"LOCK TABLE {name.sql} IN SHARE ROW EXCLUSIVE MODE",
-        f"DROP TRIGGER IF EXISTS {_TRIGGER} ON {name.sql}",
+        f"DROP TRIGGER IF EXISTS {TRIGGER} ON {name.sql}",
         f"""CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $closed$
 BEGIN
   IF pg_catalog.current_setting('{HOME_SETTING}', true) IS DISTINCT FROM '{run}' THEN
@@ -34,9 +34,9 @@ BEGIN
   RETURN NULL;
 END $closed$""",
         f"REVOKE ALL ON FUNCTION {function}() FROM PUBLIC",
-        f"CREATE TRIGGER {_TRIGGER} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {name.sql} "
+        f"CREATE TRIGGER {TRIGGER} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {name.sql} "
         f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
-        f"ALTER TABLE {name.sql} ENABLE ALWAYS TRIGGER {_TRIGGER}",
+        f"ALTER TABLE {name.sql} ENABLE ALWAYS TRIGGER {TRIGGER}",
         *(f"ALTER TABLE {name.sql} DISABLE TRIGGER {ident(t.name)}" for t in move.old.table.triggers),
     )
 
@@ -46,7 +46,7 @@ def reopen(run: int, move: Move) -> tuple[str, ...]:
     table = move.old.table
     return (
         f"LOCK TABLE {table.name.sql} IN SHARE ROW EXCLUSIVE MODE",
-        f"DROP TRIGGER IF EXISTS {_TRIGGER} ON {table.name.sql}",
+        f"DROP TRIGGER IF EXISTS {TRIGGER} ON {table.name.sql}",
         *ddl_text.restored_states(table.name, "TRIGGER", [(t.name, t.enabled) for t in table.triggers]),
         drop_function(run, move),
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from ecluse.engine import journal, prepare
+from ecluse.engine import journal, prepare, shape
 from ecluse.engine.context import Connection, Run
-from ecluse.engine.moving import carry
+from ecluse.engine.moving import carry, proving
 from ecluse.engine.moving.sequences import sequences_here
 from ecluse.model.plan import Move
 from ecluse.model.report import Event
@@ -62,16 +63,23 @@ def closed(run: Run, here: Connection) -> Iterator[None]:
 def _close(run: Run, here: Connection) -> None:
     for move in run.plan.moves:
 
-        def attempt(there: Connection, move: Move = move) -> None:
+        def attempt(there: Connection, seen: str, move: Move = move) -> None:
             statements = close_statements(run, move)
             there.execute(statements[0])  # the lock
             prepare.check_watched(here, there, run, move.old)
+            if shape.signature_of(there, (move.old.table,)) != seen:  # changed by whom we waited for
+                proving.check_origin(run, there, move)
             for statement in statements[1:]:
                 there.execute(statement)
 
         with run.session("close", move.origin) as there:
+            seen = shape.signature_of(there, (move.old.table,))
+            proving.check_origin(run, there, move)
             with_lock_retries(
-                there, attempt, budget_seconds=run.options.lock_budget, on_wait=prepare.tell_wait(run, "close")
+                there,
+                partial(attempt, seen=seen),
+                budget_seconds=run.options.lock_budget,
+                on_wait=prepare.tell_wait(run, "close"),
             )
         run.journaled(f"closed in {move.origin}")
 

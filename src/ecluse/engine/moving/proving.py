@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 
 from ecluse.engine import shape
-from ecluse.engine.context import Run
+from ecluse.engine.context import Connection, Run
 from ecluse.errors import AnotherRun, DatabaseChanged
 from ecluse.model.flow import Member, Side
 from ecluse.model.names import literal
 from ecluse.model.plan import Move
 from ecluse.model.report import Account, Comparison, Event, Probe, Verification
-from ecluse.planning import flow_sql
+from ecluse.planning import closing_sql, flow_sql
 from ecluse.planning.flow_sql import Places
 from ecluse.postgres.catalog import read_catalog
 from ecluse.proof.joint import prove
@@ -95,10 +96,25 @@ def check_origins(run: Run) -> None:
     found: list[str] = []
     for move in run.plan.moves:
         with run.session("look", move.origin) as there:
-            now = read_catalog(there, measure=False)
-        tables = (move.old.table,)
-        changes = (*shape.altered(run.plan, tables, now), *shape.standing(tables, move.dependents, now))
-        found += [f"in '{move.origin}': {change}" for change in changes]
+            found += _changes(run, there, move)
+    _refuse_changed(run, found)
+
+
+def check_origin(run: Run, there: Connection, move: Move) -> None:
+    """The same for one old table, in a session that may hold it locked."""
+    _refuse_changed(run, _changes(run, there, move))
+
+
+def _changes(run: Run, there: Connection, move: Move) -> list[str]:
+    now, table = read_catalog(there, measure=False), move.old.table
+    stands = now.tables.get(table.name)
+    if stands is not None and any(t.name == closing_sql.TRIGGER for t in stands.triggers):
+        table = replace(table, triggers=tuple(replace(t, enabled="D") for t in table.triggers))
+    changes = (*shape.altered(run.plan, (table,), now), *shape.standing((table,), move.dependents, now))
+    return [f"in '{move.origin}': {change}" for change in changes]
+
+
+def _refuse_changed(run: Run, found: list[str]) -> None:
     if found:
         raise DatabaseChanged(
             f"{len(found)} definitions that '{run.plan.migration}' was planned for have changed since",
