@@ -22,6 +22,7 @@ _EXAMPLES = {
     "convert_column": "fk_family",
     "define": "function_and_view",
     "merge_rows": "sessions",
+    "publish_changes": "filtered",
     "remap_ids": "people",
     "reshape_table": "columns",
     "split_table": "questions",

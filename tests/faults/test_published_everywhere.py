@@ -37,3 +37,6 @@ def test_builds_under_a_publication_of_all_tables(database: Database, tmp_path: 
     with open_session(database) as conn:
         found = conn.execute("SELECT relreplident::text FROM pg_class WHERE oid = 'public.talks'::regclass").fetchone()
     assert found == ("d",)
+    engine.rollback("everywhere")
+    with open_session(database) as conn:
+        assert conn.execute("SELECT count(*) FROM public.talks").fetchone() == (50,)

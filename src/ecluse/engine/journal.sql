@@ -87,6 +87,9 @@ CREATE TABLE IF NOT EXISTS ecluse.to_park (
     unit text NOT NULL
 );
 
+-- Without a key, nothing could be deleted from it where a publication takes all tables.
+ALTER TABLE ecluse.to_park REPLICA IDENTITY FULL;
+
 CREATE TABLE IF NOT EXISTS ecluse.proof (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     run bigint NOT NULL REFERENCES ecluse.run ON DELETE CASCADE,

@@ -91,6 +91,7 @@ def _tried(conn: Connection, plan: Plan, catalog: Catalog) -> Plan:
 def _require_rights(catalog: Catalog, plan: Plan) -> None:
     tables: list[Table] = [m.table for f in plan.flows for m in f.old.members] + list(plan.archives)
     tables += [catalog.tables[a.table] for a in plan.added if a.table in catalog.tables]
+    tables += [table for script in plan.scripts for table in script.tables]
     require_rights(catalog, tables)
 
 

@@ -325,6 +325,7 @@ class Catalog:
     function_dependents: tuple[Dependent, ...] = ()  # what stands on functions
     sequence_details: Mapping[Name, Sequence] = field(default_factory=dict)
     default_grantees: tuple[str, ...] = ()  # roles that ALTER DEFAULT PRIVILEGES gives rights on new objects
+    wal_level: str = ""  # of the server: minimal | replica | logical
 
     def referencing(self, table: Name) -> tuple[tuple[Name, Constraint], ...]:
         """Foreign keys of any table, this one included, that point at `table`."""

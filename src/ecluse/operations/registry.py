@@ -11,6 +11,7 @@ from ecluse.operations.convert_column import ConvertColumn
 from ecluse.operations.define import Define
 from ecluse.operations.merge_rows import MergeRows
 from ecluse.operations.move_table import MoveTable
+from ecluse.operations.publish_changes import PublishChanges
 from ecluse.operations.remap_ids import RemapIds
 from ecluse.operations.reshape_table import ReshapeTable
 from ecluse.operations.secure_rows import SecureRows
@@ -30,6 +31,7 @@ OPERATIONS: dict[str, type[Operation]] = {
         Define,
         ArchiveTable,
         SecureRows,
+        PublishChanges,
         Sql,
     )
 }

@@ -121,6 +121,7 @@ class _Reader:
             schemas=tuple(self._schemas),
             activity=self._activity(),
             default_grantees=tuple(database["default_grantees"] or ()),
+            wal_level=database["wal_level"],
         )
 
     def _tables(self, parts: _Parts) -> list[model.Table]:

@@ -1,6 +1,7 @@
 -- The database, the connected role, and the roles that default privileges would give rights on new objects.
 SELECT current_database()::text AS database,
        current_setting('server_version_num')::int AS server_version,
+       current_setting('wal_level') AS wal_level,
        r.rolname::text AS name,
        r.rolsuper AS superuser,
        r.rolbypassrls AS bypass_rls,
