@@ -51,6 +51,23 @@ def test_the_whole_life_by_the_commands(project: Project) -> None:
     assert "from-origin" in folders
 
 
+def test_status_looks_at_every_database(project: Project) -> None:
+    settings = project.folder / "ecluse.toml"
+    assert project.run("apply", "bring", "--yes").status == 0
+    settings.write_text(settings.read_text() + "[databases.later]\nurl = 'env:ECLUSE_TEST_NOWHERE'\n")
+    shown = project.run("status", "--json")
+    assert shown.status == 1, "a database that was not asked may have a run too"
+    databases = {one["database"].split("'")[1]: one for one in shown.value["databases"]}
+    assert [run["migration"] for run in databases["app"]["runs"]] == ["bring"]
+    assert databases["origin"]["runs"] == []
+    assert databases["later"]["error"]["code"] == "ECL103"
+    read = project.run("status").out
+    assert "ready" in read
+    assert "ECL103" in read
+    assert project.run("status", "--database", "app").status == 0
+    assert project.run("status", "--watch").status == 1
+
+
 def test_an_origin_that_is_not_named_or_does_not_answer_is_told(project: Project) -> None:
     file = project.folder / "migrations" / "bring.toml"
     file.write_text(AS_IT_WAS.replace('"origin"', '"orgin"'))

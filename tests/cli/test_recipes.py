@@ -36,11 +36,23 @@ def test_init_loads_a_sample_writes_the_recipe_and_overwrites_nothing(tmp_path: 
     again = project.run("init", NAME, "--json")
     assert f"migrations/{NAME}/migration.toml" in again.value["kept"]
     assert file.read_text(encoding="utf-8").startswith("# edited\n")
+    for aside in (f"migrations/{NAME}/migration.toml.old", f"migrations/{NAME}/migration.toml.old1"):
+        forced = project.run("init", NAME, "--force", "--json")
+        assert (forced.value["aside"], forced.value["kept"]) == ([aside], ["ecluse.toml"])
+        assert (project.folder / aside).read_text(encoding="utf-8").startswith("# edited\n")
+        file.write_text("# edited\n" + file.read_text(encoding="utf-8"), encoding="utf-8")
+    assert "ecluse.toml (it is there already)" in project.run("init", NAME).out, "--force would not write it"
     full = project.run("init", NAME, "--sample", "L2", "--json")
     assert (full.status, full.error["code"]) == (1, "ECL303")
     known = project.run("inspect", "--json").value["recipes"]
     assert known == [{"recipe": name, "generation": "L2"} for name in (NAME, "production_columns")]
     assert project.run("plan", NAME).status == 0
+
+
+def test_a_recipe_says_how_to_name_the_database_it_lacks(project: Project) -> None:
+    lacking = project.run("init", "two_databases", "--json")
+    assert (lacking.status, lacking.error["code"]) == (2, "ECL102")
+    assert lacking.error["hint"].startswith('[databases]\npeople = "env:PEOPLE_URL"')
 
 
 def test_init_refuses_a_database_it_does_not_know(project: Project) -> None:

@@ -54,7 +54,7 @@ def test_a_good_file() -> None:
         ('column = "id"', 'column = "id"\ndrop = ["public.w"]', 9, "write it above the first [[operation]]"),
         ('column = "id"\n', "", 5, "'column' is missing"),
         ('column = "id"', "column = 3", 8, "valid string"),
-        ('column = "id"', "column = id", 8, "not valid TOML"),
+        ('column = "id"', "column = id", 8, "not valid TOML: Invalid value (column 10)"),
         ('drop = ["public.v"]', "drop = [1]", 3, "list of names"),
     ],
 )

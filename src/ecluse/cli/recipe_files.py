@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecluse.cli.project import Project
-from ecluse.errors import WrongState, WrongUsage
+from ecluse.errors import UnknownDatabase, WrongState, WrongUsage
 
 if TYPE_CHECKING:
     from ecluse.postgres.connect import Database, Session
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was found, the names of the migrations in their order, and the files written and those kept."""
+    """What was found, the names of the migrations in their order, and the files written, kept, and put aside."""
 
     generation: str
     migrations: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
 
 
 def find_recipe(name: str) -> Recipe:
@@ -44,9 +46,21 @@ def databases_of(project: Project, recipe: Recipe) -> dict[str, Database]:
             f"'{recipe.name}' concerns the databases {named} of ecluse.toml", hint=f"ecluse init {recipe.name}"
         )
     if recipe.databases:
+        _require_named(project, recipe)
         return {name: project.origin(name) for name in recipe.databases}
     found = project.database()
     return {found.name: found}
+
+
+def _require_named(project: Project, recipe: Recipe) -> None:
+    missing = [name for name in recipe.databases if name not in project.settings.databases]
+    if missing:
+        lines = [f'{name} = "env:{name.upper()}_URL"   # or, to try it out: "embedded:{name}"' for name in missing]
+        raise UnknownDatabase(
+            f"'{recipe.name}' concerns the databases {' and '.join(recipe.databases)}, and ecluse.toml does not name "
+            f"{' and '.join(missing)}",
+            hint="\n".join(["[databases]", *lines]),
+        )
 
 
 def load_sample(databases: Mapping[str, Database], recipe: Recipe, generation: str, rows: int, seed: int) -> None:
@@ -101,7 +115,16 @@ def write_recipe(
         if file.exists() and not force:
             found.kept.append(shown)
             continue
+        if file.exists() and file.read_text(encoding="utf-8") != text:
+            found.aside.append(str(Path(shown).with_name(_put_aside(file).name)))
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
         found.written.append(shown)
     return found
+
+
+def _put_aside(file: Path) -> Path:
+    """Keep what may be somebody's own lines beside the file that takes its place, under a name that is free."""
+    names = (f"{file.name}.old{number or ''}" for number in count())
+    aside = next(path for name in names if not (path := file.with_name(name)).exists())
+    return file.rename(aside)

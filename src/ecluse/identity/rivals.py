@@ -12,10 +12,10 @@ from ecluse.identity.tally import SAMPLES
 from ecluse.model.identity import Kind
 
 _MESSAGES = {
-    Fault.EMAIL_CASE: "e-mails of two people differ in upper and lower case only",
-    Fault.EMAIL_TWICE: "e-mails stand under two ids that are not one person's",
-    Fault.ID_TWICE: "ids stand in two rows of one table, which are two people",
-    Fault.TWO_PEOPLE: "ids are in two tables, under two different people",
+    Fault.EMAIL_CASE: "of two people, alike but for upper and lower case",
+    Fault.EMAIL_TWICE: "under two ids that are not one person's",
+    Fault.ID_TWICE: "in two rows of one table, which are two people",
+    Fault.TWO_PEOPLE: "in two tables, under two different people",
 }
 _CAUSES = {
     Fault.EMAIL_CASE: "a person signed up twice; the column is unique as a text, which upper and lower case are not",

@@ -22,7 +22,7 @@ from ecluse.operations.registry import OPERATIONS
 _TOP = {"name": str, "database": str, "description": str, "drop": list, "operation": list}
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}\Z")  # it becomes part of schema names
 _SCRIPTS = frozenset({"select", "up", "down", "verify"})
-_LINE = re.compile(r"at line (\d+)")
+_LINE = re.compile(r"at line (\d+), (?=column)")
 
 Reader = Callable[[str], str]
 

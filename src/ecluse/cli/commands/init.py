@@ -35,7 +35,9 @@ app = "embedded:app"
 
 @click.command(cls=Command)
 @click.argument("recipe", required=False)
-@click.option("--force", is_flag=True, help="Write over files that are there already.")
+@click.option(
+    "--force", is_flag=True, help="Write files anew that are there already; a recipe keeps a changed one as .old."
+)
 @click.option("--zone", default="UTC", show_default=True, help="The zone of timestamps that have none.")
 @click.option("--user-map", default="", metavar="FILE", help="A CSV in the migration's folder: old_value, uuid.")
 @click.option("--sample", metavar="GENERATION", help="Fill the database, which must be empty, with a sample first.")
@@ -91,6 +93,7 @@ def _recipe(
         "migrations": found.migrations,
         "written": value["written"] + found.written,
         "kept": value["kept"] + found.kept,
+        "aside": found.aside,
     }
 
 
@@ -98,5 +101,10 @@ def _lines(value: dict[str, Any]) -> Iterator[str]:
     if "generation" in value:
         yield f"{value['database']}: generation {value['generation']}"
     yield from human.table([("wrote", name) for name in value["written"]], indent=0)
-    kept = [("kept", f"{name} (it is there already; --force writes it anew)") for name in value["kept"]]
-    yield from human.table(kept, indent=0)
+    yield from human.table([("put aside", name) for name in value.get("aside", ())], indent=0)
+    yield from human.table([("kept", _kept(value, name)) for name in value["kept"]], indent=0)
+
+
+def _kept(value: dict[str, Any], name: str) -> str:
+    forced = "recipe" not in value or Path(name).name != SETTINGS_FILE  # a recipe never writes the settings anew
+    return f"{name} (it is there already{'; --force writes it anew' if forced else ''})"

@@ -51,9 +51,23 @@ def finished(value: dict[str, Any]) -> Iterator[str]:
 # --- status -----------------------------------------------------------------------------------------
 
 
+def statuses(value: dict[str, Any]) -> Iterator[str]:
+    """The runs of several databases, one after the other."""
+    for number, one in enumerate(value["databases"]):
+        if number:
+            yield ""
+        yield from status(one)
+
+
 def status(value: dict[str, Any]) -> Iterator[str]:
-    """The runs of a database."""
+    """The runs of a database, or why it could not be asked."""
     yield f"{value['database']}"
+    if "error" in value:
+        error = value["error"]
+        yield f"  {human.answer(False)} {error['message']}  [{error['code']}]"
+        if error["hint"]:
+            yield f"     hint: {error['hint']}"
+        return
     for holder in value["working"]:
         yield f"  at work: {holder}"
     if not value["runs"]:
