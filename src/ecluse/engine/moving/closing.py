@@ -10,6 +10,7 @@ from functools import partial
 from ecluse.engine import journal, prepare, shape
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.moving import carry, proving
+from ecluse.engine.moving.ends import execute_there
 from ecluse.engine.moving.sequences import sequences_here
 from ecluse.model.plan import Move
 from ecluse.model.report import Event
@@ -96,13 +97,5 @@ def _open_unless_switched(run: Run) -> None:
 def reopen(run: Run) -> None:
     """Let the application write to the old tables again."""
     for move in run.plan.moves:
-
-        def attempt(there: Connection, move: Move = move) -> None:
-            for statement in reopen_statements(run, move):
-                there.execute(statement)
-
-        with run.session("open", move.origin) as there:
-            with_lock_retries(
-                there, attempt, budget_seconds=run.options.lock_budget, on_wait=prepare.tell_wait(run, "open")
-            )
+        execute_there(run, move, "open", reopen_statements(run, move))
         run.journaled(f"opened in {move.origin}")

@@ -7,12 +7,12 @@ from pathlib import Path
 from ecluse.engine import journal, prepare
 from ecluse.engine.archive import check_archive, write_archive
 from ecluse.engine.context import Connection, Run
+from ecluse.engine.moving.ends import execute_there
 from ecluse.errors import ArchiveDamaged, WrongState
 from ecluse.model.catalog import Table
 from ecluse.model.names import Name
 from ecluse.model.plan import Move
 from ecluse.planning import closing_sql, flow_sql
-from ecluse.postgres.locks import with_lock_retries
 
 _STEP = "archived from "
 
@@ -86,13 +86,5 @@ def drop_statements(run: Run, move: Move) -> tuple[str, ...]:
 def drop_moves(run: Run) -> None:
     """Drop the old tables. Locks: ACCESS EXCLUSIVE on them, for a moment."""
     for move in run.plan.moves:
-
-        def attempt(there: Connection, move: Move = move) -> None:
-            for statement in drop_statements(run, move):
-                there.execute(statement)
-
-        with run.session("finish", move.origin) as there:
-            with_lock_retries(
-                there, attempt, budget_seconds=run.options.lock_budget, on_wait=prepare.tell_wait(run, "finish")
-            )
+        execute_there(run, move, "finish", drop_statements(run, move))
         run.journaled(f"dropped in {move.origin}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from ecluse.engine import prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.moving.closing import reopen_statements
+from ecluse.engine.moving.ends import with_locks
 from ecluse.model.plan import Move
 from ecluse.planning import flow_sql
-from ecluse.postgres.locks import with_lock_retries
 
 
 def log_statements(run: Run, move: Move) -> tuple[str, ...]:
@@ -47,10 +47,7 @@ def capture_origins(run: Run, here: Connection) -> None:
                 there.execute(statement)
             return prepare.look(there, move.old.table.name)
 
-        with run.session("capture", move.origin) as there:
-            watched = with_lock_retries(
-                there, attempt, budget_seconds=run.options.lock_budget, on_wait=prepare.tell_wait(run, "capture")
-            )
+        watched = with_locks(run, move, "capture", attempt)
         prepare.note_watch(here, run, move.old, watched)
         run.journaled(f"captured in {move.origin}")
 
@@ -68,8 +65,5 @@ def forget_origins(run: Run) -> None:
             for statement in flow_sql.drop_log(run.id, move.old):
                 there.execute(statement)
 
-        with run.session("undo", move.origin) as there:
-            with_lock_retries(
-                there, attempt, budget_seconds=run.options.lock_budget, on_wait=prepare.tell_wait(run, "undo")
-            )
+        with_locks(run, move, "undo", attempt)
         run.journaled(f"undone in {move.origin}")
