@@ -15,13 +15,14 @@ from ecluse.operations.manual import Section, manual
 from ecluse.operations.registry import OPERATIONS
 
 HERE = Path(__file__).parent / "reference"
-EXAMPLES = HERE.parent.parent / "tests" / "operations"
+EXAMPLES = HERE.parent.parent / "tests"
 _EXAMPLES = {
     "add_columns": "in_place",
     "archive_table": "cache",
     "convert_column": "fk_family",
     "define": "function_and_view",
     "merge_rows": "sessions",
+    "move_table": "moving/otherwise.toml",
     "publish_changes": "filtered",
     "remap_ids": "people",
     "reshape_table": "columns",
@@ -55,9 +56,14 @@ def operations() -> str:
         for table in inside:
             lines += [f"### `{table.header}`", "", _plain(table.text), "", *_fields(table)]
         if kind in _EXAMPLES:
-            example = (EXAMPLES / kind / _EXAMPLES[kind] / "migration.toml").read_text(encoding="utf-8").rstrip()
+            example = (EXAMPLES / _example(kind)).read_text(encoding="utf-8").rstrip()
             lines += ["Example:", "", "```toml", example, "```", ""]
     return "\n".join(lines)
+
+
+def _example(kind: str) -> Path:
+    found = Path(_EXAMPLES[kind])
+    return found if found.suffix else Path("operations", kind, found, "migration.toml")
 
 
 def _fields(section: Section) -> list[str]:

@@ -25,33 +25,7 @@ from = "origin"
 table = "public.invitations"
 """
 
-OTHERWISE = """
-name = "bring"
-[[operation]]
-kind = "move_table"
-from = "origin"
-table = "public.invitations"
-into = "public.invites"
-rest = "metadata"
-rls = true
-grants = { pg_monitor = ["select"] }
-[operation.columns]
-id = "uuid not null default gen_random_uuid()"
-inviter = "text not null"
-email = "text not null"
-state = "text not null default 'pending'"
-created_at = "timestamptz not null default now()"
-metadata = "jsonb not null default '{}'"
-[operation.constraints]
-invites_pkey = "primary key (id)"
-invites_state = "check (state <> '')"
-[operation.indexes]
-invites_email_idx = "(lower(email))"
-[operation.values]
-inviter = "inviter_email"
-email = "invited_email"
-state = "status"
-"""
+OTHERWISE = (Path(__file__).parent / "otherwise.toml").read_text(encoding="utf-8")
 
 INVITATIONS = """
 CREATE TABLE public.invitations (

@@ -69,6 +69,13 @@ def test_rows_that_would_not_arrive_or_not_come_back_are_refused(places: Places,
     assert _refusals(places.plan()) == {id_}
 
 
+def test_a_key_that_is_not_unique_any_more_is_refused(places: Places) -> None:
+    places.file.write_text(OTHERWISE.replace('invites_pkey = "primary key (id)"\n', ""))
+    assert _refusals(places.plan()) == {"key-not-unique"}
+    places.file.write_text(OTHERWISE.replace('"primary key (id)"', '"unique (id)"'))
+    assert not _refusals(places.plan())
+
+
 def test_values_that_would_be_twice_are_refused(places: Places) -> None:
     places.file.write_text(
         OTHERWISE.replace(
@@ -96,6 +103,7 @@ def test_values_that_would_be_twice_are_refused(places: Places) -> None:
             "gets no value",
         ),
         (OTHERWISE.replace("metadata = \"jsonb not null default '{}'\"", 'metadata = "text"'), "must be jsonb"),
+        (OTHERWISE.replace('rest = "metadata"', 'rest = "remains"'), "is not one of `columns`"),
         (AS_IT_WAS + 'values = { a = "b" }', "'columns' is missing"),
     ],
 )

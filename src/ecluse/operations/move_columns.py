@@ -74,8 +74,11 @@ class Columns:
             work.column(op, self.new, name, "values", name)
         for name in op.back:
             work.column(op, self.old, name, "back", name)
-        if op.rest and work.column(op, self.new, op.rest, "rest").type != "jsonb":
-            raise work.wrong(op, f"'{op.rest}' takes what has no home, so it must be jsonb", "rest")
+        taker = self.new.column(op.rest)
+        if op.rest and (taker is None or taker.type != "jsonb"):
+            why = "is not one of `columns`" if taker is None else "must be jsonb"
+            hint = f"[operation.columns]\n{op.rest} = \"jsonb not null default '{{}}'\""
+            raise work.wrong(op, f"'{op.rest}', which takes what has no home, {why}", "rest", hint=hint)
         if op.rest in op.values:
             raise work.wrong(op, f"'{op.rest}' takes what has no home, and has a value besides", "values", op.rest)
 

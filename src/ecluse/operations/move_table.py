@@ -132,11 +132,27 @@ class MoveTable(Operation):
                     "columns" if self.columns else "table",
                     hint="change a key's type in a migration of its own, before or after the move (convert_column)",
                 )
-        leaving = Member(was, old, mapping.inverse(becomes), key, logged=key)
         names = tuple(column.name for column in new_key if column)
+        if not _unique(new, set(names)):
+            named = ", ".join(names)
+            work.hazard(
+                "key-not-unique",
+                "refuse",
+                new.name,
+                f"{named} of '{new.name}' would not be unique: two rows of the new table could not both come home",
+                f'[operation.constraints]\n{new.name.name}_pkey = "primary key ({named})"',
+            )
+        leaving = Member(was, old, mapping.inverse(becomes), key, logged=key)
         arriving = Member(becomes, new, mapping.forward(was), names, role="new", logged=names)
         flow = Flow(becomes, _side(leaving, old_key), _side(arriving, new_key))
         return Move(self.origin, flow, tuple(mapping.same.items()))
+
+
+def _unique(table: Table, key: set[str]) -> bool:
+    """Whether no two rows can have the same key: something on these columns, or fewer, is unique."""
+    sets = [c.columns for c in table.constraints if c.kind in "pu"]
+    sets += [i.columns for i in table.indexes if i.unique and " WHERE " not in i.tail.upper()]
+    return any(columns and set(columns) <= key for columns in sets)
 
 
 def _column(table: Table, name: str) -> Column | None:
