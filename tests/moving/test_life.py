@@ -45,3 +45,21 @@ def test_a_table_moves_and_comes_back_and_moves_for_good(places: Places, tmp_pat
     assert (archive / "from-origin" / "manifest.json").exists()
     assert rows(places.origin, "SELECT to_regclass('public.invitations') IS NULL") == [(True,)]
     assert rows(places.origin, "SELECT count(*) FROM pg_proc WHERE pronamespace = 'ecluse'::regnamespace") == [(0,)]
+
+
+def test_a_serial_column_goes_on_by_its_own_steps(
+    database: Database, second_database: Database, tmp_path: Path
+) -> None:
+    places = prepared(second_database, database, tmp_path, AS_IT_WAS.replace("invitations", "steps"))
+    load(
+        places.origin,
+        "CREATE TABLE public.steps (id serial PRIMARY KEY, t text); ALTER SEQUENCE public.steps_id_seq INCREMENT BY 5;"
+        "INSERT INTO public.steps (t) VALUES ('a'), ('b')",
+    )
+    places.apply()
+    places.switch()
+    load(places.database, "INSERT INTO public.steps (t) VALUES ('c')")
+    assert rows(places.database, "SELECT id FROM public.steps ORDER BY 1") == [(1,), (6,), (11,)]
+    places.rollback()
+    load(places.origin, "INSERT INTO public.steps (t) VALUES ('d')")
+    assert rows(places.origin, "SELECT id FROM public.steps ORDER BY 1") == [(1,), (6,), (11,), (16,)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ecluse.model.catalog import Column, Table
+from ecluse.model.catalog import Catalog, Column, Sequence, Table
 from ecluse.model.names import Name
 from ecluse.operations.work import Work, anonymous
 
@@ -21,7 +21,7 @@ def as_it_was(work: Work, origin: str, old: Table, name: Name) -> Table:
     return replace(
         anonymous(old),
         name=name,
-        columns=tuple(_column(column) for column in old.columns),
+        columns=tuple(_column(column, work.origins[origin]) for column in old.columns),
         constraints=tuple(c for c in old.constraints if c not in keys),
         triggers=(),
         published=(),
@@ -36,10 +36,17 @@ def _behind(work: Work, old: Table, what: str, origin: str, level: str) -> None:
     work.hazard("stays-behind", level, old.name, f"{what} of {old.name} stays in '{origin}'", hint)
 
 
-def _column(column: Column) -> Column:
+def _column(column: Column, there: Catalog) -> Column:
     """A serial column becomes an identity column: its sequence is in the other database."""
     if column.sequence is None:
         return column
     if column.identity:
         return replace(column, sequence=None)
-    return replace(column, default=None, identity="d", sequence=None)
+    was = there.sequence_details.get(column.sequence)
+    return replace(column, default=None, identity="d", sequence=None, identity_options=_options(was) if was else "")
+
+
+def _options(was: Sequence) -> str:
+    said = {"INCREMENT BY": was.increment, "CACHE": was.cache}
+    words = [f"{word} {number}" for word, number in said.items() if number != 1]
+    return " ".join([*words, *(["CYCLE"] if was.cycle else [])])

@@ -7,11 +7,14 @@ from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import psycopg
+
 from ecluse.engine import journal, prepare, shape
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.moving import carry, proving
 from ecluse.engine.moving.ends import execute_there
 from ecluse.engine.moving.sequences import sequences_here
+from ecluse.errors import EcluseError
 from ecluse.model.plan import Move
 from ecluse.model.report import Event
 from ecluse.planning import closing_sql
@@ -95,7 +98,14 @@ def _open_unless_switched(run: Run) -> None:
 
 
 def reopen(run: Run) -> None:
-    """Let the application write to the old tables again."""
+    """Let the application write to the old tables again; an origin that does not answer keeps no other one closed."""
+    failed: list[Exception] = []
     for move in run.plan.moves:
-        execute_there(run, move, "open", reopen_statements(run, move))
-        run.journaled(f"opened in {move.origin}")
+        try:
+            execute_there(run, move, "open", reopen_statements(run, move))
+        except (EcluseError, psycopg.Error) as error:
+            failed.append(error)
+        else:
+            run.journaled(f"opened in {move.origin}")
+    if failed:
+        raise failed[0]
