@@ -6,10 +6,10 @@ was committed, and whose answer was lost, is found in the journal and not copied
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 
@@ -19,9 +19,6 @@ from ecluse.engine.moving import carry
 from ecluse.errors import ClusterUnavailable
 from ecluse.model.flow import Flow
 from ecluse.postgres.connect import Database, open_session
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _SCHEME = "dask:"
 _PATIENCE = "10s"

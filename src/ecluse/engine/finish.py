@@ -13,7 +13,6 @@ from ecluse.engine.moving import ending
 from ecluse.errors import WrongState
 from ecluse.model.names import Name, ident
 from ecluse.planning import flow_sql, switch_sql
-from ecluse.postgres.locks import with_lock_retries
 
 
 def finish(run: Run, conn: Connection, status: str, folder: Path) -> Path:
@@ -38,12 +37,7 @@ def finish(run: Run, conn: Connection, status: str, folder: Path) -> Path:
     ending.archive_moves(run, conn, place)
     with run.step("drop the old shape"):
         ending.drop_moves(run)
-        with_lock_retries(
-            conn,
-            lambda c: _drop(run, c, place),
-            budget_seconds=run.options.lock_budget,
-            on_wait=prepare.tell_wait(run, "finish"),
-        )
+        prepare.with_locks(run, conn, "finish", lambda c: _drop(run, c, place))
     run.journaled("finished")
     return place
 

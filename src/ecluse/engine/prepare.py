@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import psycopg
 
@@ -15,6 +16,8 @@ from ecluse.model.report import Event
 from ecluse.planning import flow_sql
 from ecluse.planning.ddl_table import create_table
 from ecluse.postgres.locks import with_lock_retries
+
+Answer = TypeVar("Answer")
 
 
 def prepare_statements(run: Run) -> tuple[str, ...]:
@@ -101,11 +104,16 @@ def capture(run: Run, conn: Connection) -> None:
                 note_watch(conn, run, member, look(conn, member.table.name))
         journal.advance(conn, run.id, stage="seed")
 
-    with_lock_retries(conn, attempt, budget_seconds=run.options.lock_budget, on_wait=tell_wait(run, "capture"))
+    with_locks(run, conn, "capture", attempt)
     run.journaled("captured")
 
 
-def tell_wait(run: Run, step: str) -> Callable[[Sequence[object], int], None]:
+def with_locks(run: Run, conn: Connection, step: str, attempt: Callable[[Connection], Answer]) -> Answer:
+    """Run `attempt` in a transaction of its own, on the ladder of short lock timeouts, and tell who is waited for."""
+    return with_lock_retries(conn, attempt, budget_seconds=run.options.lock_budget, on_wait=_tell_wait(run, step))
+
+
+def _tell_wait(run: Run, step: str) -> Callable[[Sequence[object], int], None]:
     """A callback for the lock ladder that tells who is waited for."""
 
     def tell(blockers: Sequence[object], attempt: int) -> None:
@@ -214,7 +222,7 @@ def forget(run: Run, conn: Connection) -> None:
         journal.forget_build(conn, run.id)
         journal.advance(conn, run.id, status="building", stage="prepare")
 
-    with_lock_retries(conn, attempt, budget_seconds=run.options.lock_budget, on_wait=tell_wait(run, "undo"))
+    with_locks(run, conn, "undo", attempt)
 
 
 def _drop_unit_index(conn: Connection, flow: Flow, member: Member) -> None:

@@ -15,7 +15,6 @@ from ecluse.model.names import Name, literal
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event, Probe
 from ecluse.planning import flow_sql, switch_sql
-from ecluse.postgres.locks import with_lock_retries
 
 _PROBE_ATTEMPTS = 5
 _THERE = (
@@ -77,9 +76,7 @@ def short_transaction(run: Run, conn: Connection, name: str, work: Callable[[Con
                 raise OverBudget(held[0])
 
         try:
-            with_lock_retries(
-                conn, attempt, budget_seconds=run.options.lock_budget, on_wait=prepare.tell_wait(run, name)
-            )
+            prepare.with_locks(run, conn, name, attempt)
         except OverBudget as over:
             last = over.seconds
             run.emit(Event("warn", name, f"{over}, more than the budget; released, will try again"))

@@ -90,7 +90,7 @@ def drain_moves(run: Run, here: Connection) -> None:
             prepare.check_watched(here, ends.there, run, move.old)  # a run that died may have taken the log off
             drain.until_little(
                 run,
-                lambda ends=ends, move=move: waiting(ends.there, run, move),  # type: ignore[misc]
+                lambda ends=ends, move=move: _waiting(ends.there, run, move),  # type: ignore[misc]
                 lambda ends=ends, move=move: _once(run, ends, move),  # type: ignore[misc]
             )
 
@@ -107,8 +107,7 @@ def drain_to_zero(run: Run, here: Connection, move: Move) -> None:
     )
 
 
-def waiting(there: Connection, run: Run, move: Move) -> int:
-    """How many log entries wait in the origin."""
+def _waiting(there: Connection, run: Run, move: Move) -> int:
     return drain.entries(there, [flow_sql.log_name(run.id, move.old)])
 
 
@@ -146,7 +145,7 @@ def _rebuild(run: Run, ends: Ends, move: Move) -> None:
         conn.execute(f"ANALYZE {flow_sql.UNITS}")
     ends.here.execute(flow_sql.clear_units(flow.new, at))
     _relay(run, ends, move, flow_sql.rows_of_units(flow.old, at))
-    pairs = unit_pairs(run, move, at)
+    pairs = _unit_pairs(move, at)
     found = compare_all(pairs, Readers([ends.there]), Readers([ends.here]), narrow=False)
     if not all(each.equal for each in found):
         raise ProofFailed(
@@ -156,7 +155,7 @@ def _rebuild(run: Run, ends: Ends, move: Move) -> None:
         )
 
 
-def unit_pairs(run: Run, move: Move, at: flow_sql.Places) -> list[Pair]:
+def _unit_pairs(move: Move, at: flow_sql.Places) -> list[Pair]:
     """Forward and inverse equality of the units in hand, the origin on the left."""
     flow = move.flow
     olds, news = flow_sql.rows_of_units(flow.old, at), flow_sql.rows_of_units(flow.new, at)

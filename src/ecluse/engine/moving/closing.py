@@ -18,7 +18,6 @@ from ecluse.errors import EcluseError
 from ecluse.model.plan import Move
 from ecluse.model.report import Event
 from ecluse.planning import closing_sql
-from ecluse.postgres.locks import with_lock_retries
 
 CLOSED, OPENED = "closed", "opened"
 
@@ -79,12 +78,7 @@ def _close(run: Run, here: Connection) -> None:
         with run.session("close", move.origin) as there:
             seen = shape.signature_of(there, (move.old.table,))
             proving.check_origin(run, there, move)
-            with_lock_retries(
-                there,
-                partial(attempt, seen=seen),
-                budget_seconds=run.options.lock_budget,
-                on_wait=prepare.tell_wait(run, "close"),
-            )
+            prepare.with_locks(run, there, "close", partial(attempt, seen=seen))
         run.journaled(f"closed in {move.origin}")
 
 

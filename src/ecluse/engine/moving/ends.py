@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 from ecluse.engine import prepare
 from ecluse.engine.context import Connection, Run
@@ -13,9 +12,6 @@ from ecluse.engine.moving.relay import relay
 from ecluse.model.flow import Member
 from ecluse.model.plan import Move
 from ecluse.planning.flow_sql import UNITS
-from ecluse.postgres.locks import with_lock_retries
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +40,6 @@ def _send_units(source: Connection, target: Connection) -> None:
     relay(source, f"SELECT unit FROM {UNITS}", target, f"{UNITS} (unit)", ("text",))
 
 
-def with_locks(run: Run, move: Move, what: str, attempt: Callable[[Connection], Answer]) -> Answer:
-    """Run `attempt` in a transaction of its own in the origin, on the ladder of short lock timeouts."""
-    with run.session(what, move.origin) as there:
-        return with_lock_retries(
-            there, attempt, budget_seconds=run.options.lock_budget, on_wait=prepare.tell_wait(run, what)
-        )
-
-
 def execute_there(run: Run, move: Move, what: str, statements: Iterable[str]) -> None:
     """Run statements that take locks, all in one transaction in the origin."""
 
@@ -59,7 +47,8 @@ def execute_there(run: Run, move: Move, what: str, statements: Iterable[str]) ->
         for statement in statements:
             there.execute(statement)
 
-    with_locks(run, move, what, attempt)
+    with run.session(what, move.origin) as there:
+        prepare.with_locks(run, there, what, attempt)
 
 
 @contextmanager

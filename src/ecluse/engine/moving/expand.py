@@ -5,7 +5,6 @@ from __future__ import annotations
 from ecluse.engine import prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.moving.closing import reopen_statements
-from ecluse.engine.moving.ends import with_locks
 from ecluse.model.plan import Move
 from ecluse.planning import flow_sql
 
@@ -47,7 +46,8 @@ def capture_origins(run: Run, here: Connection) -> None:
                 there.execute(statement)
             return prepare.look(there, move.old.table.name)
 
-        watched = with_locks(run, move, "capture", attempt)
+        with run.session("capture", move.origin) as there:
+            watched = prepare.with_locks(run, there, "capture", attempt)
         prepare.note_watch(here, run, move.old, watched)
         run.journaled(f"captured in {move.origin}")
 
@@ -65,5 +65,6 @@ def forget_origins(run: Run) -> None:
             for statement in flow_sql.drop_log(run.id, move.old):
                 there.execute(statement)
 
-        with_locks(run, move, "undo", attempt)
+        with run.session("undo", move.origin) as there:
+            prepare.with_locks(run, there, "undo", attempt)
         run.journaled(f"undone in {move.origin}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import psycopg
 from psycopg import pq, sql
@@ -35,11 +35,11 @@ _BINARY = frozenset(
 )
 
 
-def relay(source: Connection, query: str, target: Connection, into: str, types: Iterable[str] = ()) -> int:
+def relay(source: Connection, query: str, target: Connection, into: str, types: tuple[str, ...]) -> int:
     """Send the rows of a query into a table, `into` being its name and columns; returns how many.
 
-    `types` are those of the columns, the same at both ends; without them, or with one that is not known to be the
-    same everywhere, COPY's text format is used: what a server prints under the pins of our sessions, any server reads.
+    `types` are those of the columns, the same at both ends. With one that is not known to be the same everywhere,
+    COPY's text format is used: what a server prints under the pins of our sessions, any server reads.
     Uses as much memory as one block, or one row.
     """
     sent, taken = relayed(query, into, types)
@@ -50,15 +50,10 @@ def relay(source: Connection, query: str, target: Connection, into: str, types: 
     return back.rowcount
 
 
-def relayed(query: str, into: str, types: Iterable[str]) -> tuple[str, str]:
+def relayed(query: str, into: str, types: tuple[str, ...]) -> tuple[str, str]:
     """The two statements of a relay, as the one server and the other get them."""
-    types = tuple(types)
-    how = " (FORMAT binary)" if types and _binary(types) else ""
+    how = " (FORMAT binary)" if all(type_.partition("(")[0].strip() in _BINARY for type_ in types) else ""
     return f"COPY ({query}\n) TO STDOUT{how}", f"COPY {into} FROM STDIN{how}"
-
-
-def _binary(types: tuple[str, ...]) -> bool:
-    return all(type_.partition("(")[0].strip() in _BINARY for type_ in types)
 
 
 def _blocks(conn: pq.abc.PGconn) -> Iterator[bytearray]:
