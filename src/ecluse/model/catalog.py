@@ -84,6 +84,11 @@ class Index:
     comment: str | None = None
     statistics: tuple[tuple[int, int], ...] = ()  # statistics targets of expressions: column number, target
 
+    @property
+    def whole(self) -> bool:
+        """Whether it has every row, not only those of a predicate."""
+        return " WHERE " not in self.tail.upper()
+
 
 @dataclass(frozen=True, slots=True)
 class Trigger:

@@ -120,8 +120,8 @@ class MoveTable(Operation):
 
     def _move(self, work: Work, old: Table, new: Table, key: tuple[str, ...], mapping: Mapping) -> Move:
         was, becomes = work.alias(f"from_{self.origin}_{old.name.name}"), work.alias(new.name.name)
-        old_key = [_column(old, name) for name in key]
-        new_key = [_column(new, mapping.same.get(name, "")) for name in key]
+        old_key = [old.column(name) for name in key]
+        new_key = [new.column(mapping.same.get(name, "")) for name in key]
         for before, now in zip(old_key, new_key, strict=True):
             if before is None or now is None or now.type != before.type:
                 name = before.name if before else ""
@@ -151,12 +151,8 @@ class MoveTable(Operation):
 def _unique(table: Table, key: set[str]) -> bool:
     """Whether no two rows can have the same key: something on these columns, or fewer, is unique."""
     sets = [c.columns for c in table.constraints if c.kind in "pu"]
-    sets += [i.columns for i in table.indexes if i.unique and " WHERE " not in i.tail.upper()]
+    sets += [i.columns for i in table.indexes if i.unique and i.whole]
     return any(columns and set(columns) <= key for columns in sets)
-
-
-def _column(table: Table, name: str) -> Column | None:
-    return table.column(name)
 
 
 def _side(member: Member, key: list[Column | None]) -> Side:

@@ -130,7 +130,7 @@ def _identifies(table: Table, index: Index) -> bool:
     """Whether PostgreSQL takes the index for a replica identity."""
     required = [table.column(name) for name in index.columns]
     deferrable = any(c.name == index.constraint and c.deferrable for c in table.constraints)
-    whole = index.unique and index.valid and " WHERE " not in index.tail.upper() and not deferrable
+    whole = index.unique and index.valid and index.whole and not deferrable
     return whole and bool(required) and all(column is not None and column.not_null for column in required)
 
 

@@ -179,7 +179,7 @@ def row_key(table: Table) -> tuple[str, ...]:
         return table.primary_key
     for index in table.indexes:
         columns = [table.column(name) for name in index.columns]
-        whole = index.unique and index.valid and " WHERE " not in index.tail.upper()
+        whole = index.unique and index.valid and index.whole
         if whole and columns and all(column is not None and column.not_null for column in columns):
             return index.columns
     for constraint in table.constraints:

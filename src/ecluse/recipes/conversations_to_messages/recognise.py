@@ -9,39 +9,35 @@ from dataclasses import dataclass
 from ecluse.errors import UnknownGeneration
 from ecluse.model.catalog import Catalog, Column, Table
 from ecluse.model.names import Name
+from ecluse.recipes.column_types import FRACTION, TEXT, TEXT_OR_UUID, WHEN, WHOLE
 
 CONVERSATIONS = Name("public", "conversations")
 QUESTIONS = Name("public", "user_questions_complete")
 FEEDBACK = Name("public", "feedback")
 
-_TEXT = re.compile(r"text|character varying(\(\d+\))?")
-_TEXT_OR_UUID = re.compile(rf"{_TEXT.pattern}|uuid")
-_KEY = re.compile(rf"{_TEXT_OR_UUID.pattern}|smallint|integer|bigint")
-_WHEN = re.compile(r"timestamp(\(\d\))? with(out)? time zone")
-_WHOLE = re.compile(r"smallint|integer|bigint")
-_FRACTION = re.compile(r"double precision|real|numeric(\(\d+,-?\d+\))?")
-_LIKED = re.compile(rf"{_TEXT.pattern}|{_WHOLE.pattern}")
+_KEY = re.compile(rf"{TEXT_OR_UUID.pattern}|smallint|integer|bigint")
+_LIKED = re.compile(rf"{TEXT.pattern}|{WHOLE.pattern}")
 
 # What a column is for, the names it goes by, and the types it may have; the first six must be there.
 _PARTS: Mapping[str, tuple[tuple[str, ...], re.Pattern[str]]] = {
     "id": (("id",), _KEY),
-    "session": (("session_id",), _TEXT_OR_UUID),
-    "person": (("user_id", "user_email"), _TEXT_OR_UUID),
-    "question": (("question",), _TEXT),
-    "response": (("response", "response_text"), _TEXT),
-    "created": (("created_at",), _WHEN),
-    "updated": (("updated_at",), _WHEN),
-    "title": (("title",), _TEXT),
-    "language": (("language",), _TEXT),
-    "status": (("status",), _TEXT),
+    "session": (("session_id",), TEXT_OR_UUID),
+    "person": (("user_id", "user_email"), TEXT_OR_UUID),
+    "question": (("question",), TEXT),
+    "response": (("response", "response_text"), TEXT),
+    "created": (("created_at",), WHEN),
+    "updated": (("updated_at",), WHEN),
+    "title": (("title",), TEXT),
+    "language": (("language",), TEXT),
+    "status": (("status",), TEXT),
     "feedback": (("feedback",), _LIKED),
-    "comment": (("feedback_comment",), _TEXT),
-    "source": (("response_source",), _TEXT),
-    "confidence": (("response_confidence", "confidence"), _FRACTION),
+    "comment": (("feedback_comment",), TEXT),
+    "source": (("response_source",), TEXT),
+    "confidence": (("response_confidence", "confidence"), FRACTION),
     "millis": (("processing_time_ms",), re.compile("smallint|integer")),
-    "preview": (("preview",), _TEXT),
-    "last_preview": (("last_message_preview",), _TEXT),
-    "count": (("message_count",), _WHOLE),
+    "preview": (("preview",), TEXT),
+    "last_preview": (("last_message_preview",), TEXT),
+    "count": (("message_count",), WHOLE),
 }
 _REQUIRED = 6
 
@@ -126,7 +122,7 @@ def _differences(generation: str, table: Table, parts: Mapping[str, Column]) -> 
     key = parts.get("id")
     if key is not None and table.primary_key != (key.name,):
         found.append(f"the primary key is not '{key.name}'")
-    if key is not None and _WHOLE.fullmatch(key.type) and generation != "L1":
+    if key is not None and WHOLE.fullmatch(key.type) and generation != "L1":
         found.append(f"column '{key.name}' is {key.type}")
     return found
 

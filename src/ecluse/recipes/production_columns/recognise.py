@@ -9,38 +9,34 @@ from dataclasses import dataclass
 from ecluse.errors import UnknownGeneration
 from ecluse.model.catalog import Catalog, Column, Table, View
 from ecluse.model.names import Name
+from ecluse.recipes.column_types import FRACTION, TEXT, TEXT_OR_UUID, WHEN, WHOLE
 
 CONVERSATIONS = Name("public", "conversations")
 QUESTIONS = Name("public", "user_questions_complete")
 
-_TEXT = re.compile(r"text|character varying(\(\d+\))?")
-_TEXT_OR_UUID = re.compile(rf"{_TEXT.pattern}|uuid")
-_WHEN = re.compile(r"timestamp(\(\d\))? with(out)? time zone")
-_WHOLE = re.compile(r"smallint|integer|bigint")
-_FRACTION = re.compile(r"double precision|real|numeric(\(\d+,-?\d+\))?")
 
 REQUIRED: Mapping[str, re.Pattern[str]] = {
-    "id": _TEXT_OR_UUID,
-    "session_id": _TEXT_OR_UUID,
-    "user_id": _TEXT_OR_UUID,
-    "question": _TEXT,
-    "response": _TEXT,
-    "created_at": _WHEN,
-    "updated_at": _WHEN,
+    "id": TEXT_OR_UUID,
+    "session_id": TEXT_OR_UUID,
+    "user_id": TEXT_OR_UUID,
+    "question": TEXT,
+    "response": TEXT,
+    "created_at": WHEN,
+    "updated_at": WHEN,
 }
 # What production has, as it is added where it lacks, and the types that count as the same where it does not.
 COLUMNS: Mapping[str, tuple[str, re.Pattern[str]]] = {
-    "response_source": ("text default 'rag'", _TEXT),
-    "processing_time_ms": ("integer", _WHOLE),
-    "response_confidence": ("double precision default 0.85", _FRACTION),
-    "title": ("text", _TEXT),
-    "preview": ("text", _TEXT),
-    "last_message_preview": ("text", _TEXT),
-    "message_count": ("integer default 1", _WHOLE),
-    "language": ("text default 'fr'", _TEXT),
-    "status": ("text default 'active'", _TEXT),
-    "feedback": ("text", re.compile(rf"{_TEXT.pattern}|{_WHOLE.pattern}")),
-    "feedback_comment": ("text", _TEXT),
+    "response_source": ("text default 'rag'", TEXT),
+    "processing_time_ms": ("integer", WHOLE),
+    "response_confidence": ("double precision default 0.85", FRACTION),
+    "title": ("text", TEXT),
+    "preview": ("text", TEXT),
+    "last_message_preview": ("text", TEXT),
+    "message_count": ("integer default 1", WHOLE),
+    "language": ("text default 'fr'", TEXT),
+    "status": ("text default 'active'", TEXT),
+    "feedback": ("text", re.compile(rf"{TEXT.pattern}|{WHOLE.pattern}")),
+    "feedback_comment": ("text", TEXT),
 }
 # Columns that some databases have and the view shows: what stands for one that is not there.
 OPTIONAL: Mapping[str, str] = {"sources": "null::jsonb", "mode": "null::text"}
@@ -88,7 +84,7 @@ def recognise(catalog: Catalog) -> Production:
         generation="L3" if all(map(table.column, OPTIONAL)) else "L2",
         table=table,
         missing=tuple(name for name in COLUMNS if table.column(name) is None),
-        whole_feedback=feedback if feedback is not None and _WHOLE.fullmatch(feedback.type) else None,
+        whole_feedback=feedback if feedback is not None and WHOLE.fullmatch(feedback.type) else None,
         view=catalog.views.get(QUESTIONS),
         view_fits=_view_fits(catalog, table),
     )

@@ -10,6 +10,7 @@ from ecluse.errors import UnknownGeneration
 from ecluse.model.catalog import Catalog, Table, Trigger, View
 from ecluse.model.names import Name
 from ecluse.operations.row_policies import ROLES
+from ecluse.recipes.column_types import TEXT
 from ecluse.recipes.two_databases.profiles import ACCOUNTS, COLUMNS, PROFILES
 
 CONVERSATIONS = Name("public", "conversations")
@@ -30,7 +31,6 @@ _READ = frozenset(
         *("processing_time_ms", "language", "feedback", "feedback_comment", "status", "created_at", "updated_at"),
     }
 )
-_TEXT = re.compile(r"text|character varying(\(\d+\))?")
 _OURS = frozenset({"on_auth_user_created", "on_auth_user_changed"})
 
 
@@ -83,7 +83,7 @@ def application(catalog: Catalog) -> Application:
 
 
 def _invitation_differences(table: Table) -> Iterator[str]:
-    for name, wanted in {"id": re.compile("uuid"), "inviter_email": _TEXT, "invited_email": _TEXT}.items():
+    for name, wanted in {"id": re.compile("uuid"), "inviter_email": TEXT, "invited_email": TEXT}.items():
         column = table.column(name)
         if column is None:
             yield f"{table.name} has no column '{name}'"
@@ -128,7 +128,7 @@ def _require_own_ids(catalog: Catalog, table: Table) -> None:
         )
     found = [f"there is no column '{n}'" for n in ("id", "auth_user_id", "email") if table.column(n) is None]
     found += [f"'{n}' is {c.type}" for n in ("id", "auth_user_id") if (c := table.column(n)) and c.type != "uuid"]
-    if (email := table.column("email")) and not _TEXT.fullmatch(email.type):
+    if (email := table.column("email")) and not TEXT.fullmatch(email.type):
         found.append(f"'email' is {email.type}")
     if table.column("profile_id"):
         found.append("'profile_id', where the former id has its place, is there already")
