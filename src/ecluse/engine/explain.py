@@ -1,14 +1,14 @@
 """A plan as the steps that carry it out: the exact SQL, made by the very functions that the engine runs.
 
 What only the run knows is written as it would be for run 0: the number in the names of logs, page ranges, literals
-that are read when the step comes. Times are estimates from sizes, made on the machine of nobody in particular.
+that are read when the step comes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ecluse.engine import build, copy, prepare
+from ecluse.engine import build, copy, estimates, prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.finish import drop_statements
 from ecluse.engine.moving import steps as moving
@@ -20,9 +20,6 @@ from ecluse.planning import ddl_objects, flow_sql, switch_sql
 from ecluse.planning.elsewhere import prebuilt
 from ecluse.proof.pairs import Scope, pairs
 
-# Bytes a second on two ordinary cores: read, mapped and written; sorted into an index; hashed.
-_COPY, _INDEX, _HASH = 60e6, 150e6, 200e6
-_SOME_PAGES = 256
 _NO_LOCK = "none on your tables"
 _HASHED = "-- the rows of these queries, two by two: the wire form of each row is hashed twice, counted and summed"
 _REPEATABLE = "BEGIN ISOLATION LEVEL REPEATABLE READ"
@@ -53,20 +50,11 @@ def _no_session(what: str, origin: str) -> Connection:
     raise AssertionError(f"explaining opens no session, not even for '{what}'")
 
 
-# --- sizes ------------------------------------------------------------------------------------------
+# --- names ------------------------------------------------------------------------------------------
 
 
-def _rows(table: Table) -> int | None:
-    return None if table.rows < 0 else round(table.rows)
-
-
-def _total(tables: Iterable[Table]) -> int | None:
-    counts = [_rows(t) for t in tables]
-    return None if any(c is None for c in counts) else sum(c or 0 for c in counts)
-
-
-def _octets(flow: Flow) -> float:
-    return sum(m.table.pages for m in flow.old.members) * 8192.0
+def _old(flow: Flow) -> list[Table]:
+    return [member.table for member in flow.old.members]
 
 
 def _seen(flow: Flow) -> list[Name]:
@@ -134,10 +122,10 @@ def _copy(run: Run) -> Iterator[Step]:
         yield Step(
             "copy",
             f"copy {_named(m.table.name for m in flow.old.members)} into {_named(_seen(flow))}, by ranges of pages",
-            tuple(copy.chunk_statements(run, flow, 0, _SOME_PAGES)),
+            tuple(copy.chunk_statements(run, flow, 0, estimates.SOME_PAGES)),
             f"ACCESS SHARE on {_named(m.table.name for m in flow.old.members)}",
-            rows=_total(m.table for m in flow.old.members),
-            seconds=_octets(flow) / _COPY,
+            rows=estimates.rows(_old(flow)),
+            seconds=estimates.octets(_old(flow)) / estimates.COPY,
         )
 
 
@@ -152,8 +140,8 @@ def _unit_index(run: Run, flow: Flow) -> Step:
         ),
         f"SHARE UPDATE EXCLUSIVE on {table.name}: reads and writes go on",
         f"DROP INDEX {Name(table.name.schema, name).sql}",
-        rows=_rows(table),
-        seconds=_octets(flow) / _INDEX,
+        rows=estimates.rows([table]),
+        seconds=estimates.octets(_old(flow)) / estimates.INDEX,
     )
 
 
@@ -183,8 +171,8 @@ def _indexes(run: Run, flow: Flow) -> Step:
         f"build indexes ({number}), constraints, rights and statistics of {_named(_seen(flow))}",
         (*(sql for first, _ in tasks for sql in first), *(sql for _, after in tasks for sql in after)),
         _NO_LOCK,
-        rows=_total(m.table for m in flow.old.members),
-        seconds=number * _octets(flow) / _INDEX / 4,
+        rows=estimates.rows(_old(flow)),
+        seconds=number * estimates.octets(_old(flow)) / estimates.INDEX / 4,
     )
 
 
@@ -220,8 +208,8 @@ def _verify(run: Run) -> Iterator[Step]:
             f"compare {_named(m.table.name for m in flow.old.members)} with the new tables, every column, both ways",
             tuple(sql),
             f"ACCESS SHARE on {_named(m.table.name for m in flow.old.members)}",
-            rows=_total(m.table for m in flow.old.members),
-            seconds=4 * _octets(flow) / _HASH,
+            rows=estimates.rows(_old(flow)),
+            seconds=4 * estimates.octets(_old(flow)) / estimates.HASH,
         )
 
 
@@ -290,8 +278,8 @@ def _finish(run: Run) -> Iterator[Step]:
             f"write {_named(t.name for t in switch_sql.old_tables(plan))} into an archive, and check it",
             tuple(f"COPY {name.sql} TO STDOUT" for name in kept),
             f"SHARE on {_named(kept)}, which nobody uses",
-            rows=_total(switch_sql.old_tables(plan)),
-            seconds=sum(t.pages for t in switch_sql.old_tables(plan)) * 8192 / _COPY,
+            rows=estimates.rows(switch_sql.old_tables(plan)),
+            seconds=estimates.octets(switch_sql.old_tables(plan)) / estimates.COPY,
         )
     yield Step(
         "finish",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ecluse.engine import estimates
 from ecluse.engine.context import Run
 from ecluse.engine.moving import carry, closing, ending, expand
-from ecluse.model.plan import Move, Step
+from ecluse.model.plan import Step
 from ecluse.planning import flow_sql, home_sql
 from ecluse.proof.pairs import Scope, pairs
-
-_COPY, _HASH = 60e6, 200e6  # bytes a second, as in `explain`
-_SOME_PAGES = 256
 
 
 def expand_steps(run: Run) -> Iterator[Step]:
@@ -32,14 +30,14 @@ def expand_steps(run: Run) -> Iterator[Step]:
 def copy_steps(run: Run) -> Iterator[Step]:
     """The copy, by ranges of pages."""
     for move in run.plan.moves:
-        rows = flow_sql.rows_range(move.old, run.building, 0, _SOME_PAGES)
+        rows = flow_sql.rows_range(move.old, run.building, 0, estimates.SOME_PAGES)
         yield Step(
             "copy",
             f"copy {move.old.table.name} from '{move.origin}' into {move.new.table.name}, by ranges of pages",
             carry.relay_statements(run, move, rows),
             f"ACCESS SHARE on {move.old.table.name} in '{move.origin}'",
-            rows=_rows(move),
-            seconds=_octets(move) / _COPY,
+            rows=estimates.rows([move.old.table]),
+            seconds=estimates.octets([move.old.table]) / estimates.COPY,
         )
 
 
@@ -65,8 +63,8 @@ def verify_steps(run: Run) -> Iterator[Step]:
             "only sums travel",
             tuple(query for pair in found for query in (*pair.left.parts, *pair.right.parts)),
             f"ACCESS SHARE on {move.old.table.name} in '{move.origin}'",
-            rows=_rows(move),
-            seconds=4 * _octets(move) / _HASH,
+            rows=estimates.rows([move.old.table]),
+            seconds=4 * estimates.octets([move.old.table]) / estimates.HASH,
         )
 
 
@@ -95,14 +93,6 @@ def finish_steps(run: Run) -> Iterator[Step]:
             (f"COPY {name.sql} TO STDOUT", *ending.drop_statements(run, move)),
             f"ACCESS EXCLUSIVE on {name}, which nobody writes",
             None,
-            rows=_rows(move),
-            seconds=_octets(move) / _COPY,
+            rows=estimates.rows([move.old.table]),
+            seconds=estimates.octets([move.old.table]) / estimates.COPY,
         )
-
-
-def _rows(move: Move) -> int | None:
-    return None if move.old.table.rows < 0 else round(move.old.table.rows)
-
-
-def _octets(move: Move) -> float:
-    return move.old.table.pages * 8192.0
