@@ -21,6 +21,7 @@ import psycopg
 
 from ecluse.engine import journal
 from ecluse.engine.context import Options
+from ecluse.engine.moving.planning import unknown_origin
 from ecluse.engine.planner import make_plan
 from ecluse.engine.runner import Engine
 from ecluse.errors import EcluseError
@@ -179,17 +180,18 @@ class Stage:
     database: Database
     file: Path
     options: Options = OPTIONS
+    origins: Callable[[str], Database] = unknown_origin
 
     @property
     def name(self) -> str:
         return read_migration(self.file).name
 
     def engine(self, listener: Callable[[Event], None] | None = None) -> Engine:
-        return Engine(self.database, self.options, listener or Listener())
+        return Engine(self.database, self.options, listener or Listener(), origins=self.origins)
 
     def plan(self) -> Plan:
         with told():
-            return make_plan(self.database, read_migration(self.file))
+            return make_plan(self.database, read_migration(self.file), origins=self.origins)
 
     def apply(self, listener: Callable[[Event], None] | None = None) -> str:
         """Plan and apply; the status that the run has then."""

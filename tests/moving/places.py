@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
-from ecluse.engine.context import Options
-from ecluse.engine.planner import make_plan
-from ecluse.engine.runner import Engine
-from ecluse.model.plan import Plan
-from ecluse.model.report import Event
 from ecluse.postgres.connect import Database
-from ecluse.postgres.project import read_migration
-from tests.harness import OPTIONS, Listener, load, told
+from tests.harness import Stage, load
 
 AS_IT_WAS = """
 name = "bring"
@@ -51,52 +44,13 @@ FROM generate_series(1, 2000) n;
 
 
 @dataclass
-class Places:
-    """The two databases, `origin` and `database`, and the file of the migration."""
+class Places(Stage):
+    """A stage with another database beside it, which the migration calls `origin`."""
 
-    origin: Database
-    database: Database
-    file: Path
-    options: Options = OPTIONS
+    origin: Database = field(kw_only=True)
 
-    @property
-    def name(self) -> str:
-        return read_migration(self.file).name
-
-    def database_of(self, name: str) -> Database:
-        assert name == "origin"
-        return self.origin
-
-    def engine(self, listener: Callable[[Event], None] | None = None) -> Engine:
-        return Engine(self.database, self.options, listener or Listener(), origins=self.database_of)
-
-    def plan(self) -> Plan:
-        with told():
-            return make_plan(self.database, read_migration(self.file), origins=self.database_of)
-
-    def apply(self, listener: Callable[[Event], None] | None = None) -> str:
-        with told():
-            return self.engine(listener).apply(self.plan()).status
-
-    def resume(self, listener: Callable[[Event], None] | None = None) -> str:
-        with told():
-            return self.engine(listener).apply(Plan(self.name, "", "", 0)).status
-
-    def switch(self, listener: Callable[[Event], None] | None = None) -> float:
-        with told():
-            return self.engine(listener).switch(self.name)
-
-    def rollback(self, listener: Callable[[Event], None] | None = None) -> float:
-        with told():
-            return self.engine(listener).rollback(self.name)
-
-    def finish(self, folder: Path, listener: Callable[[Event], None] | None = None) -> Path:
-        with told():
-            return self.engine(listener).finish(self.name, folder)
-
-    def verify(self) -> None:
-        result = self.engine().verify(self.name)
-        assert result.passed, result
+    def __post_init__(self) -> None:
+        self.origins = {"origin": self.origin}.__getitem__
 
 
 def rows(database: Database, query: str) -> list[tuple[object, ...]]:
@@ -110,4 +64,4 @@ def prepared(origin: Database, database: Database, folder: Path, text: str) -> P
     load(origin, INVITATIONS)
     file = folder / "bring.toml"
     file.write_text(text)
-    return Places(origin, database, file)
+    return Places(database, file, origin=origin)

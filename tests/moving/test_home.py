@@ -19,7 +19,7 @@ FAMILY = "INSERT INTO public.t VALUES (1, NULL, 'a'), (2, 1, 'b'), (3, 2, 'c'), 
 def places(database: Database, second_database: Database, tmp_path: Path) -> Places:
     file = tmp_path / "bring.toml"
     file.write_text(AS_IT_WAS.replace("public.invitations", "public.t"))
-    return Places(second_database, database, file)
+    return Places(database, file, origin=second_database)
 
 
 def _there_and_back(places: Places, before: str, write: str) -> tuple[list[str], set[str]]:

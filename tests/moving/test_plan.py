@@ -148,7 +148,7 @@ def test_rights_in_the_origin_are_asked_for_at_once(places: Places) -> None:
     poor = Database("origin", places.origin.conninfo + " user=visitor", label="'origin'")
     try:
         with pytest.raises(MissingRights, match="in 'origin'"):
-            Places(poor, places.database, places.file).plan()
+            Places(places.database, places.file, origin=poor).plan()
     finally:
         load(places.origin, "DROP OWNED BY visitor; DROP ROLE visitor")
 

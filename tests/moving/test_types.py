@@ -51,7 +51,7 @@ def test_every_kind_of_value_arrives_and_comes_home(
     load(any_server_database, TABLE)
     file = tmp_path / "bring.toml"
     file.write_text(MIGRATION)
-    places = Places(any_server_database, database, file)
+    places = Places(database, file, origin=any_server_database)
     before = rows(any_server_database, ALL)
     assert len(before) == 494
     places.apply()
