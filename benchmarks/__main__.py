@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.contest import CONTENDERS, Result, measure, quiet
+from benchmarks.files import print_tables, write
 from benchmarks.ground import Ground
 from benchmarks.report import as_json, as_markdown, machine
 
@@ -53,7 +54,9 @@ def run(given: argparse.Namespace) -> list[Result]:
                 for result in _round(ground, template, rows, given, settle):
                     _tell(result)
                     results.append(result)
-                    _write(given, results, facts | ground.settings())  # what is measured is not lost with the rest
+                    known = facts | ground.settings()
+                    # What is measured is not lost with the rest.
+                    write(given.out, given.name, as_markdown(results, known), as_json(results, known))
             ground.drop("bench")
     finally:
         ground.close()
@@ -81,17 +84,11 @@ def _tell(r: Result) -> None:
     print(f"{r.rows:>9,} {r.contender:9} {when} {r.seconds:8.2f} s {r.cpu:7.1f} s CPU{stall}  {r.cannot}", flush=True)
 
 
-def _write(given: argparse.Namespace, results: list[Result], facts: dict[str, str]) -> None:
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / f"{given.name}.md").write_text(as_markdown(results, facts))
-    (given.out / f"{given.name}.json").write_text(as_json(results, facts))
-
-
 def main(words: list[str]) -> int:
     """Run, write both files, and print the tables."""
     given = arguments(words)
     run(given)
-    print((given.out / f"{given.name}.md").read_text())
+    print_tables(given.out, given.name)
     return 0
 
 

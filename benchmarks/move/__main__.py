@@ -10,6 +10,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.files import print_tables, write
 from benchmarks.move.contest import CONTENDERS, Result, measure
 from benchmarks.move.ground import TwoServers
 from benchmarks.move.peers import pgcopydb_version
@@ -53,7 +54,8 @@ def run(given: argparse.Namespace) -> list[Result]:
                 for name in (name for name in CONTENDERS if name in given.only.split(",")):
                     results.append(measure(ground, template, name, rows, wanted))
                     _tell(results[-1])
-                    _write(given, results, facts)  # what is measured is not lost with the rest
+                    # What is measured is not lost with the rest.
+                    write(given.out, given.name, as_markdown(results, facts), as_json(results, facts))
             ground.drop()
     finally:
         ground.close()
@@ -69,17 +71,11 @@ def _tell(r: Result) -> None:
     )
 
 
-def _write(given: argparse.Namespace, results: list[Result], facts: dict[str, str]) -> None:
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / f"{given.name}.md").write_text(as_markdown(results, facts))
-    (given.out / f"{given.name}.json").write_text(as_json(results, facts))
-
-
 def main(words: list[str]) -> int:
     """Run, write both files, and print the tables."""
     given = arguments(words)
     run(given)
-    print((given.out / f"{given.name}.md").read_text())
+    print_tables(given.out, given.name)
     return 0
 
 
