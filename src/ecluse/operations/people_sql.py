@@ -1,0 +1,193 @@
+"""Who is carried from a legacy table of users, and as whom: one SELECT that says it of every row.
+
+It is the one place where that is decided. The engine fills its roster with it, the dry run counts it, and the import
+through the auth service's API reads it too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecluse.model.catalog import Column
+from ecluse.model.names import Name, literal
+from ecluse.model.uuid_sql import derived_uuid, to_uuid
+from ecluse.operations.password_sql import carried, hash_kind, hash_text
+from ecluse.operations.rules import as_text, col
+
+# The form that supabase/auth asks for: it refuses all others, and so could not find such a user again.
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_ADDRESS = rf"^[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*$"
+_LONGEST = 255
+
+NO_ADDRESS = "has no e-mail address"
+NOT_VALID = "the e-mail address is not valid"
+TWINS = "another user has this e-mail address"
+TWO_ACCOUNTS = "several accounts of Supabase have this e-mail address"
+TAKEN = "the id is that of an account with another e-mail address"
+ONE_UUID = "another user's id is the same UUID"
+REASONS = (NO_ADDRESS, NOT_VALID, TWINS, TWO_ACCOUNTS, TAKEN, ONE_UUID)
+"""Why a user is not carried, in the order in which they are asked."""
+
+CREATED, MATCHED, HELD = "created", "matched", "quarantined"
+"""What becomes of a user: a new account, the account that has this e-mail address already, or none."""
+
+ROSTER = (
+    ("uid", "uuid"),
+    ("email", "text"),
+    ("outcome", "text"),
+    ("reason", "text"),
+    ("password", "text"),
+)
+"""The columns that `People.roster` gives after `old_user_id`. `password`: the format, in the words of `hash_kind`."""
+
+ACCOUNTS = (
+    "SELECT a.id, a.email, count(*) OVER same AS known, row_number() OVER (same ORDER BY a.id) = 1 AS first\n"
+    "FROM (SELECT u.id, CASE WHEN u.is_sso_user IS NOT TRUE AND u.deleted_at IS NULL THEN lower(u.email) END "
+    'COLLATE "C" AS email FROM auth.users u) a WINDOW same AS (PARTITION BY a.email)'
+)
+"""The accounts that are there already. E-mail is NULL where an account cannot be signed in to by it.
+
+`known`: how many accounts have this e-mail address, `first`: one of them.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """A legacy table of users: which of its columns say what. `None` where it has no such column.
+
+    `zone` is that of timestamps without one. All methods give SQL over `m`, a row of the table.
+    """
+
+    table: Name
+    id: Column
+    email: Column
+    password: Column | None = None
+    name: Column | None = None
+    role: Column | None = None
+    active: Column | None = None
+    created_at: Column | None = None
+    last_sign_in_at: Column | None = None
+    zone: str = "UTC"
+
+    @property
+    def used(self) -> tuple[Column, ...]:
+        """All columns that are read."""
+        every = (
+            self.id,
+            self.email,
+            self.password,
+            self.name,
+            self.role,
+            self.active,
+            self.created_at,
+            self.last_sign_in_at,
+        )
+        return tuple(column for column in every if column)
+
+    # --- values --------------------------------------------------------------------------------------
+
+    def address(self, alias: str = "m") -> str:
+        """The e-mail address as Supabase stores it: lower case, without blanks around it. NULL where there is none."""
+        return f"(lower(btrim({col(self.email.name, alias)}::text, E' \\t\\r\\n') COLLATE \"C\"))"
+
+    def own_id(self, alias: str = "m") -> str:
+        """The UUID of a user who has no account yet: its id where that is one, else one made of table and id."""
+        mine = col(self.id.name, alias)
+        if self.id.type == "uuid":
+            return mine
+        made = derived_uuid(f"ecluse user {self.table}", f"{mine}::text")
+        return f"coalesce({to_uuid(as_text(mine, self.id.type))}, {made})" if self.textual else made
+
+    @property
+    def textual(self) -> bool:
+        """Whether ids are texts, so that two of them may be one UUID."""
+        return self.id.type != "uuid" and self.id.type not in ("smallint", "integer", "bigint")
+
+    @property
+    def kin(self) -> tuple[str, ...]:
+        """Expressions over `m`: where two users have one of them in common, what becomes of one depends on both."""
+        return (self.address(), self.own_id()) if self.textual else (self.address(),)
+
+    def hash(self, alias: str = "m") -> str:
+        """The stored password as Supabase is given it."""
+        return hash_text(col(self.password.name, alias)) if self.password else "NULL::text"
+
+    def when(self, column: Column | None, alias: str = "m") -> str:
+        """A moment of a column as timestamptz."""
+        if column is None:
+            return "NULL::timestamptz"
+        value = col(column.name, alias)
+        if column.type.startswith("timestamp") and column.type.endswith("with time zone"):
+            return value
+        return f"({value}::timestamp AT TIME ZONE {literal(self.zone)})"
+
+    def disabled(self, alias: str = "m") -> str:
+        """Whether the user may not sign in; what is not known is no ban."""
+        return f"({col(self.active.name, alias)} IS FALSE)" if self.active else "false"
+
+    # --- who becomes whom ------------------------------------------------------------------------------
+
+    def roster(self, source: str, accounts: str, only: str = "true") -> str:
+        """A SELECT of `old_user_id` and the columns of ROSTER for the rows `m` of `source` for which `only` holds.
+
+        `source` and `accounts` are relations; for the columns of accounts see ACCOUNTS. Of rows that have one of `kin`
+        in common, `only` must take all or none.
+        """
+        return (
+            "SELECT j.old_user_id, CASE WHEN j.reason IS NULL THEN coalesce(j.account, j.own) END AS uid, "
+            "j.address AS email, "
+            f"CASE WHEN j.reason IS NOT NULL THEN '{HELD}' WHEN j.account IS NULL THEN '{CREATED}' "
+            f"ELSE '{MATCHED}' END AS outcome, j.reason, j.password\n"
+            f"FROM (SELECT s.*, k.id AS account, CASE {self._reasons()} END AS reason\n"
+            f"FROM (SELECT r.*, count(*) OVER (PARTITION BY r.address) AS sharing, "
+            f"{'count(*) OVER (PARTITION BY r.own)' if self.textual else '1'} AS alike\n"
+            f"FROM (SELECT {col(self.id.name)} AS old_user_id, {self.address()} AS address, {self.own_id()} AS own, "
+            f"{self._kind()} AS password FROM {source} m WHERE {only}) r) s\n"
+            f"LEFT JOIN {accounts} k ON k.email = s.address AND k.first\n"
+            f"LEFT JOIN {accounts} t ON t.id = s.own) j"
+        )
+
+    def _kind(self) -> str:
+        return hash_kind(col(self.password.name)) if self.password else "'none'"
+
+    def _reasons(self) -> str:
+        cases = (
+            ("coalesce(s.address, '') = ''", NO_ADDRESS),
+            (f"s.address !~ {literal(_ADDRESS)} OR length(s.address) > {_LONGEST}", NOT_VALID),
+            ("s.sharing > 1", TWINS),
+            ("k.known > 1", TWO_ACCOUNTS),
+            # An account of this id and this address is the same person; one with another address is not.
+            ("t.id IS NOT NULL AND t.email IS DISTINCT FROM s.address", TAKEN),
+            ("s.alike > 1", ONE_UUID),
+        )
+        return " ".join(f"WHEN {condition} THEN {literal(reason)}" for condition, reason in cases)
+
+    # --- the account ----------------------------------------------------------------------------------
+
+    def account(self, moment: str) -> dict[str, str]:
+        """The columns of `auth.users` that say something of a person, over `m` and its roster row `i`.
+
+        `moment` is an SQL expression of the time of the import.
+        """
+        confirmed = f"coalesce({self.when(self.created_at)}, {moment})"
+        return {
+            "id": "i.uid",
+            "email": "i.email",
+            "encrypted_password": f"CASE WHEN {carried('i.password')} THEN {self.hash()} END",
+            "email_confirmed_at": confirmed,
+            "banned_until": f"CASE WHEN {self.disabled()} THEN {moment} + interval '100 years' END",
+            "raw_app_meta_data": _object(
+                "'provider', 'email', 'providers', jsonb_build_array('email')", "role", self.role
+            ),
+            "raw_user_meta_data": _object("'email_verified', true", "full_name", self.name),
+            "created_at": confirmed,
+            "last_sign_in_at": self.when(self.last_sign_in_at),
+        }
+
+
+def _object(always: str, key: str, column: Column | None) -> str:
+    if column is None:
+        return f"jsonb_build_object({always})"
+    value = f"{col(column.name)}::text"
+    given = f"jsonb_build_object({literal(key)}, {value})"
+    return f"(jsonb_build_object({always}) || CASE WHEN {value} IS NULL THEN '{{}}'::jsonb ELSE {given} END)"
