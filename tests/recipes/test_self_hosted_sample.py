@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from importlib.resources import files
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from ecluse.postgres.connect import Database
 from ecluse.recipes.self_hosted_supabase import sample
+from ecluse.recipes.self_hosted_supabase.sample.memories import write_memories
 from ecluse.supabase.prepare import prepare
 from tests.harness import snapshot
 from tests.recipes.passwords import ACCEPTED, ACCOUNT, REFUSED, fits
@@ -250,3 +254,31 @@ def test_the_accounts_are_as_an_auth_service_writes_them(prepared: Database) -> 
         ("google", 1),
         ("phone", 1),
     ]
+
+
+# --- memories -------------------------------------------------------------------------------------
+
+
+def test_memories_have_what_was_planted(tmp_path: Path) -> None:
+    planted = write_memories(tmp_path, range(1, 41), seed=1)
+    assert planted == {
+        **{"files": 40, "strangers": 1, "summaries": 20, "empty": 16, "unparseable": 6, "undated": 4},
+        "conversations": planted["conversations"],
+    }
+    names = {f"memory_{hashlib.md5(str(n).encode()).hexdigest()[:12]}.json" for n in range(1, 41)}
+    found = {path.name: json.loads(path.read_text())["conversations"] for path in tmp_path.iterdir()}
+    assert len(found.keys() - names) == 1 and names < found.keys()
+    rows = [row for name in names for row in found[name]]
+    assert len(rows) == planted["conversations"]
+    assert sum("response_summary" in row for row in rows) == planted["summaries"]
+    assert sum(not (row["query"] and (row.get("response") or row.get("response_summary"))) for row in rows) == 16
+    assert sum("timestamp" not in row and "created_at" not in row for row in rows) == planted["undated"]
+
+
+def test_memories_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    texts = []
+    for name, seed in (("one", 1), ("same", 1), ("other", 2)):
+        (tmp_path / name).mkdir()
+        write_memories(tmp_path / name, [1, 2, 3], seed)
+        texts.append({path.name: path.read_text() for path in (tmp_path / name).iterdir()})
+    assert texts[0] == texts[1] != texts[2]
