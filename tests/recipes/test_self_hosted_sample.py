@@ -229,7 +229,10 @@ def test_the_accounts_are_as_an_auth_service_writes_them(prepared: Database) -> 
         of(prepared, "SELECT id FROM auth.users WHERE (email IS NULL) <> (email_confirmed_at IS NULL) OR phone = ''")
         == []
     )
-    # An identity for each provider that the account names, and none besides.
+
+
+def test_each_account_has_an_identity_for_each_provider(prepared: Database) -> None:
+    made(prepared, 200)
     assert (
         of(
             prepared,
