@@ -92,7 +92,7 @@ def member_tasks(run: Run, flow: Flow, member: Member) -> tuple[list[str], list[
         tasks.append(f"CREATE INDEX {ident(name)} {prepare.unit_index(flow, flow.new, run.building)}")
     if run.plan.everything_published:
         later.append(f"ALTER TABLE {member.table.name.within(run.plan.next_schema).sql} REPLICA IDENTITY DEFAULT")
-    if member.role != "aside":
+    if member.placed:
         # Policies and rules wait for the switch: they bind to whatever bears a name when they are made.
         where, grantees = run.plan.next_schema, run.plan.default_grantees
         later += ddl_table.table_settings(member.table, where, grantees)

@@ -15,6 +15,7 @@ from ecluse.engine.prepared import Prepared
 from ecluse.errors import Interrupted
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event
+from ecluse.planning import roster_sql
 from ecluse.planning.flow_sql import SESSION_TABLES, Places, places
 
 Connection = psycopg.Connection[Any]
@@ -120,7 +121,7 @@ class Run:
         """
         conn = self.connect(what, origin)
         try:
-            for statement in (_WORK_MEMORY, *SESSION_TABLES):
+            for statement in (_WORK_MEMORY, *SESSION_TABLES, *roster_sql.SESSION_TABLES):
                 conn.execute(statement)
             with self.stop.watching(conn):
                 yield conn

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from ecluse.engine import journal, prepare
+from ecluse.engine import journal, prepare, rosters
 from ecluse.engine.context import Connection, Run
 from ecluse.model.flow import Flow
 from ecluse.model.report import Event
@@ -240,5 +240,6 @@ def seed(run: Run, conn: Connection) -> None:
         for flow in run.plan.flows:
             if flow.old.several:
                 conn.execute(flow_sql.seed_log(run.id, flow, at))
+        rosters.fill(run, conn)
         journal.advance(conn, run.id, stage="copy")
     run.journaled("seeded")

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import psycopg
 
-from ecluse.engine import prepare
+from ecluse.engine import prepare, rosters
 from ecluse.engine.context import Connection, Restart, Run
 from ecluse.errors import ProofFailed
-from ecluse.model.flow import Flow, Member, Side
+from ecluse.model.flow import Flow, Follow, Member, Side
 from ecluse.model.names import literal
 from ecluse.model.report import Event
-from ecluse.planning import flow_sql, held_sql
+from ecluse.planning import flow_sql, held_sql, roster_sql
 from ecluse.planning.flow_sql import Places
 
 
@@ -116,15 +116,29 @@ def drain_here(
     total = 0
     conn.execute(f"DELETE FROM {flow_sql.TAKEN}")
     # Flows come with referenced tables first, so that one may read what another has set aside.
-    flows = [flow for flow in run.plan.flows if _take(run, conn, direction, flow, limit)]
-    for flow in flows:
+    touched = {flow.name for flow in run.plan.flows if _take(run, conn, direction, flow, limit)}
+    shaken = frozenset() if direction.home else rosters.judge_again(run, conn, at)
+    for flow in run.plan.flows:
+        followed = [follow for follow in flow.follows if follow.roster in shaken]
+        if flow.name not in touched and not followed:
+            continue
         taken = _collect(run, conn, direction, flow, at)
+        if followed:
+            taken = max(taken, _follow(conn, flow, followed, at))
         few = run.prepared.settle(conn, taken, locked=locked)
         rebuild(run, conn, flow, at, direction, few=few, locked=locked)
         total += taken
         for alias in direction.captured(flow):
             forget_taken(conn, run, flow.member(alias))
     return total
+
+
+def _follow(conn: Connection, flow: Flow, followed: Iterable[Follow], at: Places) -> int:
+    """Take in hand what follows a roster that says something else now; returns how many units are in hand."""
+    for follow in followed:
+        conn.execute(roster_sql.following(flow, follow, at))
+    row = conn.execute(f"SELECT count(*) FROM {flow_sql.UNITS}").fetchone()
+    return int(row[0]) if row else 0
 
 
 def forget_taken(conn: Connection, run: Run, member: Member) -> None:
@@ -159,7 +173,8 @@ def rebuild(
     if direction.home:
         conn.execute(f"INSERT INTO {flow_sql.UNITS} SELECT unnest(%s::text[])", (blocked,))
         later = f"INSERT INTO ecluse.to_park SELECT {run.id}, {literal(flow.name)}, unit FROM {flow_sql.UNITS}"
-        execute([later] if locked else _park(run, flow, at))
+        # What joined other tables is out of reach after the commit.
+        execute([later] if locked and not flow.joining else _park(run, flow, at))
 
 
 def park_left(run: Run, conn: Connection) -> None:
@@ -178,7 +193,7 @@ def park_left(run: Run, conn: Connection) -> None:
         for statement in _park(run, flow, at):
             conn.execute(statement)
         for member in flow.new.satellites:
-            if member.role != "aside":
+            if member.placed:
                 conn.execute(held_sql.park_orphans(run.id, flow, member, at))
         conn.execute("DELETE FROM ecluse.to_park WHERE run = %s AND flow = %s", (run.id, flow.name))
 

@@ -59,7 +59,7 @@ def _old(flow: Flow) -> list[Table]:
 
 def _seen(flow: Flow) -> list[Name]:
     """The new tables, without those that only the engine uses."""
-    return [m.table.name for m in flow.new.members if m.role != "aside"]
+    return [m.table.name for m in flow.new.members if m.placed]
 
 
 def _named(tables: Iterable[Name]) -> str:
@@ -157,9 +157,9 @@ def _index(run: Run) -> Iterator[Step]:
         yield Step("index", title, (*units, flow_sql.clear_units(flow.new, run.building)), _NO_LOCK)
     yield from (_indexes(run, flow) for flow in run.plan.builds)
     yield from _views(run)
-    logs = [s for m in switch_sql.visible(run.plan) for s in flow_sql.create_log(run.id, m)]
+    logs = [s for m in switch_sql.captured(run.plan) for s in flow_sql.create_log(run.id, m)]
     if logs:
-        undo = _script(s for m in switch_sql.visible(run.plan) for s in flow_sql.drop_log(run.id, m))
+        undo = _script(s for m in switch_sql.captured(run.plan) for s in flow_sql.drop_log(run.id, m))
         yield Step("index", "create the logs of the way back", tuple(logs), _NO_LOCK, undo)
 
 
@@ -224,7 +224,7 @@ def _switch(run: Run) -> Iterator[Step]:
         sql += _drain_sql(run, flow, flow.new, flow.old, run.building)
     sql += [*switch_sql.leave(plan, run.id), *switch_sql.arrive(plan)]
     sql += [d.up for d in plan.defines if d.up] + [s.up for s in plan.scripts if s.phase == "switch"]
-    for member in switch_sql.visible(plan):
+    for member in switch_sql.captured(plan):
         sql += flow_sql.create_capture(run.id, member, member.table.name)
     yield Step(
         "switch",

@@ -64,7 +64,7 @@ def drop_statements(run: Run) -> tuple[str, ...]:
     """All in one transaction with the record. No CASCADE: what someone hung on the old shape is not ours to drop."""
     plan = run.plan
     statements: list[str] = []
-    for member in switch_sql.visible(plan):
+    for member in switch_sql.captured(plan):
         statements += flow_sql.drop_capture(run.id, member, member.table.name)
     for flow in plan.builds:
         for member in flow.members:
@@ -80,7 +80,7 @@ def drop_statements(run: Run) -> tuple[str, ...]:
     ]
     statements += [drop_name(m.kind, m.signature, m.name, plan.kept_schema) for m in plan.moved]
     for flow in plan.flows:
-        asides = (m.table.name for m in flow.new.members if m.role == "aside")
+        asides = (m.table.name for m in flow.new.members if not m.placed)
         statements += [f"DROP TABLE {name.within(plan.next_schema).sql}" for name in asides]
-    statements += [f"DROP TABLE IF EXISTS {table.name.sql}" for table in plan.inputs]
+    statements += [f"DROP TABLE IF EXISTS {name.sql}" for name in plan.loaded]
     return (*statements, f"DROP SCHEMA {ident(plan.kept_schema)}", f"DROP SCHEMA {ident(plan.next_schema)}")

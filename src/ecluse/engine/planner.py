@@ -20,7 +20,7 @@ from ecluse.model.catalog import Catalog, Role, Table
 from ecluse.model.migration import Migration
 from ecluse.model.names import Name
 from ecluse.model.plan import Census, Hazard, Plan
-from ecluse.operations.compile import CensusQuery, RowCounts, compile_migration, origins_of
+from ecluse.operations.compile import CensusQuery, Findings, RowCounts, compile_migration, origins_of
 from ecluse.planning import switch_sql
 from ecluse.planning.assemble import assemble
 from ecluse.planning.promise import promise
@@ -72,6 +72,7 @@ def make_plan(
                 *there.hazards(plan),
             ]
             hazards += _soft_references(conn, plan, catalog)
+            hazards += [hazard for each in compiled.findings for hazard in _findings(conn, each)]
             plan = replace(plan, census=census, hazards=tuple(hazards))
             if not plan.refused:
                 counted = tuple(hazard for counts in compiled.row_counts for hazard in _row_counts(conn, counts))
@@ -204,6 +205,11 @@ def _row_counts(conn: Connection, counts: RowCounts) -> Iterator[Hazard]:
         for who, before, after in cursor.fetchall():
             told = f"rows of {counts.table} that {who} sees: {before} before, {after} after"
             yield Hazard("rows-reached", "note", str(counts.table), told)
+
+
+def _findings(conn: Connection, asked: Findings) -> Iterator[Hazard]:
+    for id_, level, message in conn.execute(asked.sql.encode()):
+        yield Hazard(id_, level, str(asked.table), message)
 
 
 def _others(conn: Connection, plan: Plan) -> Iterator[Hazard]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import psycopg
@@ -13,7 +13,7 @@ from ecluse.engine.context import Connection, Restart, Run
 from ecluse.model.flow import Flow, InputTable, Member, Side
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.report import Event
-from ecluse.planning import flow_sql
+from ecluse.planning import flow_sql, roster_sql
 from ecluse.planning.ddl_table import create_table
 from ecluse.postgres.locks import with_lock_retries
 
@@ -34,6 +34,10 @@ def prepare_statements(run: Run) -> tuple[str, ...]:
         for member in flow.old.members:
             statements += flow_sql.create_log(run.id, member)
     statements += [f"CREATE TABLE {table.name.sql} {table.definition}" for table in plan.inputs]
+    statements += [
+        f"CREATE INDEX ON {table.name.sql} ({ident(column)})" for table in plan.inputs for column in table.indexed
+    ]
+    statements += [f"CREATE TABLE {roster.name.sql} {roster.definition}" for roster in plan.rosters]
     return tuple(statements)
 
 
@@ -43,7 +47,7 @@ def prepare(run: Run, conn: Connection) -> None:
         for statement in prepare_statements(run):
             conn.execute(statement)
         for table in run.plan.inputs:
-            _load_input(conn, table)
+            load_input(conn, table)
         _scripts_before(run, conn)
         journal.advance(conn, run.id, stage="capture")
     run.journaled("prepared")
@@ -68,8 +72,13 @@ def run_script(conn: Connection, title: str, script: str) -> None:
     conn.execute("SET LOCAL search_path TO ''")
 
 
-def _load_input(conn: Connection, table: InputTable) -> None:
+def load_input(conn: Connection, table: InputTable) -> None:
+    """Fill an input table that is empty: with the rows of its file, or what its query gives now."""
     columns = flow_sql.column_list(tuple(name for name, _ in table.columns))
+    if table.query:
+        conn.execute(f"INSERT INTO {table.name.sql} ({columns}) {table.query}")
+        conn.execute(f"ANALYZE {table.name.sql}")
+        return
     with conn.cursor() as cursor, cursor.copy(f"COPY {table.name.sql} ({columns}) FROM STDIN") as copy:
         for row in table.rows:
             copy.write_row(row)
@@ -108,9 +117,15 @@ def capture(run: Run, conn: Connection) -> None:
     run.journaled("captured")
 
 
-def with_locks(run: Run, conn: Connection, step: str, attempt: Callable[[Connection], Answer]) -> Answer:
-    """Run `attempt` in a transaction of its own, on the ladder of short lock timeouts, and tell who is waited for."""
-    return with_lock_retries(conn, attempt, budget_seconds=run.options.lock_budget, on_wait=_tell_wait(run, step))
+def with_locks(
+    run: Run, conn: Connection, step: str, attempt: Callable[[Connection], Answer], *, within: bool = False
+) -> Answer:
+    """Run `attempt` in a transaction of its own, on the ladder of short lock timeouts, and tell who is waited for.
+
+    `within`: in a savepoint of the transaction at hand.
+    """
+    budget, tell = run.options.lock_budget, _tell_wait(run, step)
+    return with_lock_retries(conn, attempt, budget_seconds=budget, on_wait=tell, within=within)
 
 
 def _tell_wait(run: Run, step: str) -> Callable[[Sequence[object], int], None]:
@@ -211,12 +226,13 @@ def forget(run: Run, conn: Connection) -> None:
                     for statement in flow_sql.drop_capture(run.id, member, member.table.name):
                         conn.execute(statement)
                 _drop_unit_index(conn, flow, member)
+        drop_indexes(conn, roster_sql.index_names(run.plan))
         for flow in run.plan.builds:
             for member in flow.members:
                 for statement in flow_sql.drop_log(run.id, member):
                     conn.execute(statement)
-        for table in run.plan.inputs:
-            conn.execute(f"DROP TABLE IF EXISTS {table.name.sql}")
+        for name in run.plan.loaded:
+            conn.execute(f"DROP TABLE IF EXISTS {name.sql}")
         conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.next_schema)} CASCADE")
         conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.kept_schema)}")
         journal.forget_build(conn, run.id)
@@ -228,6 +244,12 @@ def forget(run: Run, conn: Connection) -> None:
 def _drop_unit_index(conn: Connection, flow: Flow, member: Member) -> None:
     if member is flow.old.anchor and not flow.old.find:
         conn.execute(f"DROP INDEX IF EXISTS {Name(member.table.name.schema, unit_index_name(flow, 'old')).sql}")
+
+
+def drop_indexes(conn: Connection, names: Iterable[Name]) -> None:
+    """Drop indexes that may be gone already."""
+    for name in names:
+        conn.execute(f"DROP INDEX IF EXISTS {name.sql}")
 
 
 def exists(conn: Connection, name: Name) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ecluse.engine import drain, journal, orphans, prepare, shape
+from ecluse.engine import drain, joining, journal, orphans, prepare, shape
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.moving import home
 from ecluse.engine.moving.closing import OPENED, reopen
@@ -17,7 +17,7 @@ from ecluse.model.catalog import Column
 from ecluse.model.names import Name, ident, literal
 from ecluse.model.plan import AddColumns
 from ecluse.model.report import Event
-from ecluse.planning import flow_sql, switch_sql
+from ecluse.planning import flow_sql, roster_sql, switch_sql
 
 
 def rollback(run: Run, conn: Connection, status: str) -> float:
@@ -124,6 +124,7 @@ def clean_up(run: Run, conn: Connection) -> None:
             home.park_left(run, conn)
             journal.record_step(conn, run.id, "parked")
         run.journaled("parked")
+    joining.withdraw(run, conn)
     for number, statement in enumerate(switch_sql.validate_before(run.plan)):
         if f"revalidate {number}" not in done:
             with conn.transaction():
@@ -139,8 +140,9 @@ def clean_up(run: Run, conn: Connection) -> None:
             if not flow.old.find:
                 schema = flow.old.anchor.table.name.schema
                 conn.execute(f"DROP INDEX IF EXISTS {Name(schema, prepare.unit_index_name(flow, 'old')).sql}")
-        for table in run.plan.inputs:
-            conn.execute(f"DROP TABLE IF EXISTS {table.name.sql}")
+        prepare.drop_indexes(conn, roster_sql.index_names(run.plan))
+        for name in run.plan.loaded:
+            conn.execute(f"DROP TABLE IF EXISTS {name.sql}")
         conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.next_schema)} CASCADE")
         conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.kept_schema)}")
         journal.record_step(conn, run.id, "cleaned")

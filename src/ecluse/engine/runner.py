@@ -10,7 +10,20 @@ from pathlib import Path
 
 import psycopg
 
-from ecluse.engine import build, copy, drain, journal, prepare, quarantine, rollback, shape, structure, switch
+from ecluse.engine import (
+    build,
+    copy,
+    drain,
+    joining,
+    journal,
+    prepare,
+    quarantine,
+    rollback,
+    rosters,
+    shape,
+    structure,
+    switch,
+)
 from ecluse.engine import finish as finishing
 from ecluse.engine.cluster import cluster
 from ecluse.engine.context import Connection, Options, Restart, Run, Stop
@@ -91,6 +104,7 @@ class Engine:
             if record.status == "ready":
                 try:
                     self._drain(run, conn)
+                    joining.settle(run, conn)
                     build.fill_views(run, conn)
                     self._check(run, conn)
                     with closed(run, conn):
@@ -183,6 +197,7 @@ class Engine:
             self._check(run, conn)
         elif stage == "seed":
             build.source_indexes(run, conn)
+            rosters.index_sources(run, conn)
             copy.seed(run, conn)
         elif stage == "copy":
             with cluster(run, self.database, self.origins) as hired:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from ecluse.engine import drain, journal, prepare, quarantine, shape
+from ecluse.engine import drain, joining, journal, prepare, quarantine, shape
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import LockNotTaken, ProofFailed
 from ecluse.model.names import Name, literal
@@ -46,7 +46,8 @@ def switch(run: Run, conn: Connection) -> float:
             shape.check(run, conn)
         _switch(run, conn, budget)
 
-    seconds = short_transaction(run, conn, "switch", work)
+    with joining.brought(run, conn):
+        seconds = short_transaction(run, conn, "switch", work)
     run.journaled("switched")
     run.emit(Event("note", "switch", f"locks were held for {seconds * 1000:.0f} ms"))
     return seconds
@@ -76,7 +77,7 @@ def short_transaction(run: Run, conn: Connection, name: str, work: Callable[[Con
                 raise OverBudget(held[0])
 
         try:
-            prepare.with_locks(run, conn, name, attempt)
+            prepare.with_locks(run, conn, name, attempt, within=bool(run.plan.joining) and not switched)
         except OverBudget as over:
             last = over.seconds
             run.emit(Event("warn", name, f"{over}, more than the budget; released, will try again"))
@@ -104,7 +105,12 @@ def _lock_patiently(conn: Connection, ours: tuple[str, ...]) -> None:
 
 def _catch_up(run: Run, conn: Connection, switched: bool) -> None:
     direction, at = (drain.HOME, run.switched) if switched else (drain.FORWARD, run.building)
-    drain.drain(run, conn, direction, at)
+    if run.plan.joining and not switched:
+        # Rows that join wait in the transaction of `conn`, in which a drain could have no snapshot of its own.
+        with run.session("drain") as another:
+            drain.drain(run, another, direction, at)
+    else:
+        drain.drain(run, conn, direction, at)
     time.sleep(0.2)
 
 
@@ -121,6 +127,7 @@ def _switch(run: Run, conn: Connection, budget: float) -> None:
         prepare.check_watch(conn, run, flow)
     drain.drain_here(run, conn, drain.FORWARD, run.building, locked=True)
     quarantine.refuse_held(run, conn)
+    joining.catch_up(run, conn)
     if time.monotonic() - began > budget:
         raise OverBudget(time.monotonic() - began)
     execute_all(conn, list(switch_sql.leave(plan, run.id)))
@@ -133,7 +140,7 @@ def _switch(run: Run, conn: Connection, budget: float) -> None:
     for script in plan.scripts:
         if script.phase == "switch":
             prepare.run_script(conn, script.title, script.up)
-    for member in switch_sql.visible(plan):
+    for member in switch_sql.captured(plan):
         execute_all(conn, list(flow_sql.create_capture(run.id, member, member.table.name)))
     journal.advance(conn, run.id, status="switched", stage="switched")
 

@@ -50,6 +50,8 @@ def trial(conn: Connection, plan: Plan) -> tuple[list[Hazard], Reading | None]:
         for table in plan.inputs:
             # A run that is under way has loaded it already.
             attempt("input", str(table.name), f"CREATE TABLE IF NOT EXISTS {table.name.sql} {table.definition}")
+        for roster in plan.rosters:
+            attempt("input", str(roster.name), f"CREATE TABLE IF NOT EXISTS {roster.name.sql} {roster.definition}")
         _tables(plan, attempt)
         if not found:
             bare = read_catalog(conn, [plan.next_schema], measure=False)
@@ -61,6 +63,7 @@ def trial(conn: Connection, plan: Plan) -> tuple[list[Hazard], Reading | None]:
                 _view(plan, view, attempt)
             for define in plan.defines:
                 _define(plan, define, attempt)
+            _joining(plan, attempt)
         if not found:
             reading = Reading(bare, read_catalog(conn, [plan.next_schema], measure=False))
     return found, reading
@@ -122,7 +125,7 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
             first, after = index_tasks(run, member)
             for statement in (*first, *after):
                 attempt("index or constraint", name, statement, _REDECLARE)
-            if member.role == "aside":
+            if not member.placed:
                 continue
             settings = ddl_table.table_settings(member.table, plan.next_schema, plan.default_grantees)
             settings += ddl_objects.sequences_of(member.table, plan.sequences, plan.next_schema, plan.default_grantees)
@@ -136,6 +139,20 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
             for trigger in member.table.triggers:
                 for statement in ddl_objects.trigger_sql(trigger, member.table.name, at):
                     attempt("trigger", f"{trigger.name} on {name}", statement)
+
+
+def _joining(plan: Plan, attempt: _Attempts) -> None:
+    """Whether rows may join the tables that stay: rights, and the columns that their version has."""
+    for member in plan.joining:
+        table = member.table.name
+        if member.silent:
+            hint = 'triggers = "fire", or another role: a superuser, or `postgres` of a Supabase'
+            attempt("trigger", str(table), "SET LOCAL session_replication_role = replica", hint)
+            attempt("trigger", str(table), "SET LOCAL session_replication_role = origin")
+        columns = (*member.columns, *(name for name, _ in member.fixed))
+        values = [f"s.{ident(name)}" for name in member.columns] + [value for _, value in member.fixed]
+        rows = f"SELECT {', '.join(values)} FROM {table.within(plan.next_schema).sql} s"
+        attempt("join", str(table), f"EXPLAIN INSERT INTO {table.sql} ({flow_sql.column_list(columns)}) {rows}")
 
 
 def _no_session(what: str, origin: str) -> Connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-from ecluse.engine import drain, structure
+from ecluse.engine import drain, joining, rosters, structure
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.moving.proving import Alone, verify_moves
 from ecluse.errors import AnotherRun
@@ -13,7 +13,7 @@ from ecluse.model.flow import Flow, Member
 from ecluse.model.names import Name, ident, literal
 from ecluse.model.report import Account, Comparison, Event, Probe, Verification
 from ecluse.planning import flow_sql, switch_sql
-from ecluse.planning.flow_sql import Places
+from ecluse.planning.flow_sql import Places, column_list
 from ecluse.proof.joint import prove
 from ecluse.proof.pairs import Scope, not_pending
 from ecluse.proof.readers import Readers, readers
@@ -41,7 +41,8 @@ def verify_run(run: Run, conn: Connection, status: str, stage: str, alone: Alone
         accounts = _accounts(run, both, found, scopes)
     moved = verify_moves(run, alone, switched=switched)
     stands = structure.probes(run, conn, switched=switched)
-    probes = (*moved.probes, *stands, *_keys(run, conn, switched, alone))
+    said = () if switched else rosters.probes(run, conn)
+    probes = (*moved.probes, *stands, *said, *_keys(run, conn, switched, alone))
     return Verification((*found, *moved.comparisons), (*accounts, *moved.accounts), probes)
 
 
@@ -141,7 +142,13 @@ def _orphans(run: Run, conn: Connection, table: Name, key: Constraint, switched:
     assert key.references is not None
     new = set() if switched else {m.table.name for m in switch_sql.visible(run.plan)}
 
+    beside = {m.table.name: m for m in run.plan.joining} if not switched else {}
+
     def where(name: Name) -> str:
+        if name in beside:
+            columns = column_list(key.referenced_columns)
+            also = joining.staged(run.plan, beside[name]).sql
+            return f"(SELECT {columns} FROM {name.sql} UNION ALL SELECT {columns} FROM {also})"
         return (name.within(run.plan.next_schema) if name in new else name).sql
 
     matches = " AND ".join(

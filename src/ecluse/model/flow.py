@@ -54,7 +54,10 @@ class Member:
 
     `table` is the definition under its final name; on the new side it is built in the next schema first.
     `select` gives this member's rows (the columns of `table.written`, by name) from the other side.
-    `role`: "replaces" or "new" (the application sees it), "aside" (the engine's own: id map, residue).
+    `role`: "replaces" or "new" (the application sees it), "aside" (the engine's own: id map, residue), "joins": its
+    rows join those of a table that is there already, and stays. They are built beside like all others, and are brought
+    there by the switch. Of such a table `table` has only the columns that the flow says something of; `fixed` are
+    further ones, with the SQL of what they get when a row joins, and which nobody compares.
     """
 
     alias: str
@@ -65,11 +68,18 @@ class Member:
     join: str = ""  # satellites: condition between `m` (this member) and `a` (its side's anchor)
     logged: tuple[str, ...] = ()  # columns that capture logs: all that `unit` or `join` read, and the key
     rejects: tuple[Reject, ...] = ()  # old side only
+    fixed: tuple[tuple[str, str], ...] = ()  # of a member that joins
+    silent: bool = False  # of a member that joins: triggers of that table do not fire for rows that join
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are written and compared."""
         return self.table.written
+
+    @property
+    def placed(self) -> bool:
+        """Whether the switch puts this table into its place: the others stay beside until finish."""
+        return self.role not in ("aside", "joins")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,15 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class Follow:
+    """What becomes of the rows of an old member depends on a roster, by the key in `column`."""
+
+    roster: str  # its alias
+    member: str  # an alias of the old side
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """A mapping between old and new tables, in both directions."""
 
@@ -108,6 +127,12 @@ class Flow:
     old: Side
     new: Side
     notes: tuple[str, ...] = ()  # what a reader of the plan should know
+    follows: tuple[Follow, ...] = ()
+
+    @property
+    def joining(self) -> tuple[Member, ...]:
+        """The members whose rows join tables that stay."""
+        return tuple(member for member in self.new.members if member.role == "joins")
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -126,7 +151,8 @@ class Flow:
 class InputTable:
     """A table that the engine loads before the copy and flows may read: an id map from a CSV file.
 
-    It has a column `ecluse_added` besides: true in rows that came later, for a retry.
+    It has a column `ecluse_added` besides: true in rows that came later, for a retry. With a `query` it holds what the
+    database said when the run began, so that the mapping stays the same while others go on writing there.
     """
 
     alias: str
@@ -135,6 +161,8 @@ class InputTable:
     key: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     unique: tuple[str, ...] = ()  # columns each of which identifies a row too
+    query: str = ""  # gives the rows where no file does; asked once, before the copy
+    indexed: tuple[str, ...] = ()  # further columns by which rows are looked up
 
     @property
     def definition(self) -> str:
@@ -143,3 +171,39 @@ class InputTable:
         keys = f"PRIMARY KEY ({', '.join(ident(name) for name in self.key)})"
         unique = "".join(f", UNIQUE ({ident(name)})" for name in self.unique)
         return f"({columns}, ecluse_added boolean NOT NULL DEFAULT false, {keys}{unique})"
+
+
+ONLY = "ecluse_only"  # the placeholder of a roster's select for the rows that are asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """What becomes of each row of a table, decided once and looked up by all flows that refer to such rows.
+
+    It is filled when the capture has begun and before the copy, and kept in step by the drain, before anything else: a
+    row that is captured is judged again, and so are those that have the value of one of `kin` in common with it. What
+    was judged otherwise than before takes the rows that follow it with it.
+
+    `select` gives `key` and `columns` for the rows `m` of the old member `source` for which `{{ecluse_only}}` holds.
+    The table has a column `was` besides: the values of the first column that a key had before.
+    """
+
+    alias: str
+    name: Name
+    source: str  # the alias of an old anchor
+    column: str  # its key column there
+    key: tuple[str, str]  # name, type
+    columns: tuple[tuple[str, str], ...]  # the first is what a key becomes, NULL where it is not carried
+    select: str
+    kin: tuple[str, ...] = ()  # expressions over `m`
+    given: str = ""  # the alias of an input table by which it judges as well, and which may change before the switch
+
+    @property
+    def definition(self) -> str:
+        """What follows `CREATE TABLE name`."""
+        (key, type_), (value, kind) = self.key, self.columns[0]
+        rest = "".join(f", {ident(name)} {kind}" for name, kind in self.columns[1:])
+        return (
+            f"({ident(key)} {type_} PRIMARY KEY, {ident(value)} {kind} UNIQUE{rest}, "
+            f"was {kind}[] NOT NULL DEFAULT '{{}}')"
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ecluse.model.catalog import Column, Constraint, Dependent, Function, Published, Sequence, Table, View
-from ecluse.model.flow import Flow, InputTable, Member
+from ecluse.model.flow import Flow, InputTable, Member, Roster
 from ecluse.model.names import Name
 
 # --- changes: what operations compile to ----------------------------------------------------------
@@ -122,7 +122,7 @@ class Move:
         return kept == set(self.old.columns)
 
 
-Change = Flow | InputTable | Define | SqlChange | Archive | AddColumns | Drop | Move
+Change = Flow | InputTable | Roster | Define | SqlChange | Archive | AddColumns | Drop | Move
 
 
 # --- findings -------------------------------------------------------------------------------------
@@ -199,6 +199,7 @@ class Plan:
     flows: tuple[Flow, ...] = ()  # both sides in this database
     moves: tuple[Move, ...] = ()  # the old side in another one
     inputs: tuple[InputTable, ...] = ()
+    rosters: tuple[Roster, ...] = ()
     defines: tuple[Define, ...] = ()
     scripts: tuple[SqlChange, ...] = ()
     archives: tuple[Table, ...] = ()
@@ -235,6 +236,16 @@ class Plan:
     def builds(self) -> tuple[Flow, ...]:
         """All flows whose new side is built in this database."""
         return self.flows + tuple(move.flow for move in self.moves)
+
+    @property
+    def loaded(self) -> tuple[Name, ...]:
+        """The tables in the journal's schema that flows look things up in."""
+        return tuple(table.name for table in self.inputs) + tuple(roster.name for roster in self.rosters)
+
+    @property
+    def joining(self) -> tuple[Member, ...]:
+        """All members whose rows join tables that stay, those that others refer to first."""
+        return tuple(member for flow in self.flows for member in flow.joining)
 
     @property
     def refused(self) -> tuple[Hazard, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ecluse.model.catalog import Constraint, Table
-from ecluse.model.flow import Flow, Member, Side
+from ecluse.model.flow import Flow, Follow, Member, Side
 from ecluse.model.names import ident
 from ecluse.model.plan import AddColumns
 from ecluse.operations.draft import Draft, Parent, Part
 from ecluse.operations.new_shape import new_table
+from ecluse.operations.owned import Owner
 from ecluse.operations.rules import col
 from ecluse.operations.work import Work
 
@@ -45,6 +48,8 @@ def _check_upward(work: Work) -> None:
         for key in draft.table.foreign_keys:
             parent = work.drafts.get(key.references) if key.references else None
             for ours, theirs in zip(key.columns, key.referenced_columns, strict=False):
+                if _owned(draft, ours):
+                    continue  # it refers to the account instead
                 if ours in draft.conversions and (parent is None or theirs not in parent.conversions):
                     work.hazard(
                         "reference-stays",
@@ -55,6 +60,10 @@ def _check_upward(work: Work) -> None:
                         f"convert the column referred to instead; those that refer to it follow: table = "
                         f'"{key.references}", column = "{theirs}"',
                     )
+
+
+def _owned(draft: Draft, column: str) -> bool:
+    return column in draft.conversions and isinstance(draft.conversions[column].rule, Owner)
 
 
 def _share_fate(work: Work) -> None:
@@ -119,7 +128,14 @@ def _flow(work: Work, draft: Draft) -> Flow:
             find=draft.find(new=True),
             recheck=any(name in draft.conversions for name in draft.key),
         ),
+        follows=tuple(follow for each in (draft, *children) for follow in _follows(each)),
     )
+
+
+def _follows(draft: Draft) -> Iterator[Follow]:
+    for name, conversion in draft.conversions.items():
+        if isinstance(conversion.rule, Owner):
+            yield Follow(conversion.rule.roster, draft.old, name)
 
 
 def _source(draft: Draft, *, new: bool) -> str:
@@ -145,7 +161,7 @@ def _old_member(work: Work, draft: Draft) -> Member:
     return Member(
         alias=draft.old,
         table=draft.table,
-        select=f"SELECT {items}\nFROM {source}",
+        select=f"SELECT {items}\nFROM {source}" + (f"\nWHERE {' AND '.join(draft.at_home)}" if draft.at_home else ""),
         key=draft.key,
         join=_link(draft.parent.key) if draft.parent else "",
         logged=_logged(draft),

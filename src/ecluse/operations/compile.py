@@ -14,9 +14,9 @@ from ecluse.model.plan import AddColumns, Archive, Change, Drop, Hazard, Move
 from ecluse.operations.assemble import assemble
 from ecluse.operations.base import Operation
 from ecluse.operations.reshape_table import check_templates
-from ecluse.operations.work import ONE_AFTER_THE_OTHER, CensusQuery, RowCounts, Work, nearest
+from ecluse.operations.work import ONE_AFTER_THE_OTHER, CensusQuery, Findings, RowCounts, Work, nearest
 
-__all__ = ["CensusQuery", "Compiled", "RowCounts", "compile_migration"]
+__all__ = ["CensusQuery", "Compiled", "Findings", "RowCounts", "compile_migration"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Compiled:
     hazards: tuple[Hazard, ...] = ()
     census_queries: tuple[CensusQuery, ...] = ()
     row_counts: tuple[RowCounts, ...] = ()
+    findings: tuple[Findings, ...] = ()
 
 
 def compile_migration(migration: Migration, catalog: Catalog, origins: Mapping[str, Catalog] | None = None) -> Compiled:
@@ -48,9 +49,9 @@ def compile_migration(migration: Migration, catalog: Catalog, origins: Mapping[s
     _raise(errors)
     check_templates(work)
     drops = _drops(migration, catalog)
-    changes = (*assemble(work), *work.changes, *drops)
+    changes = (*work.first, *assemble(work), *work.changes, *drops)
     _check_alone(work, changes)
-    return Compiled(changes, tuple(work.hazards), tuple(work.census), tuple(work.row_counts))
+    return Compiled(changes, tuple(work.hazards), tuple(work.census), tuple(work.row_counts), tuple(work.findings))
 
 
 def origins_of(migration: Migration) -> tuple[str, ...]:
@@ -90,7 +91,7 @@ def _check_alone(work: Work, changes: tuple[Change, ...]) -> None:
         match change:
             case Flow():
                 tables = [member.table.name for member in change.old.members]
-                for member in change.new.members:
+                for member in (m for m in change.new.members if m.role != "joins"):
                     made[member.table.name] = made.get(member.table.name, 0) + 1
             case Move():
                 made[change.new.table.name] = made.get(change.new.table.name, 0) + 1

@@ -16,6 +16,7 @@ from ecluse.model.flow import Reject
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.uuid_sql import valid_uuid
 from ecluse.operations.expressions import constant
+from ecluse.operations.owned import Owner
 from ecluse.operations.rules import Lookup, Mapping, Rule, as_text, cast, col
 
 
@@ -101,6 +102,8 @@ class Draft:
     derived: dict[str, Derived] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    at_home: list[str] = field(default_factory=list)  # conditions over a new row `m` without which it has no old one
+    keys: list[Constraint] = field(default_factory=list)  # foreign keys that the new table has besides
     linked: list[str] = field(default_factory=list)  # columns beyond the key by which residue is looked up
     parent: Parent | None = None
     added: list[Column] = field(default_factory=list)
@@ -248,6 +251,9 @@ class Draft:
             if name not in self.conversions:
                 texts.append(as_text(col(name), type_))
                 continue
+            if isinstance(rule := self.conversions[name].rule, Owner):
+                texts.append(rule.unit(col(name)))
+                continue
             where = " AND ".join(f"{col(key, 'r')} = {col(key)}" for key in self.key)
             own = f"(SELECT r.{self.residue_name}->>{literal(name)} FROM {{{{{self.aside}}}}} r WHERE {where})"
             usual = as_text(self._usual(self.conversions[name], drafts), type_)
@@ -261,6 +267,10 @@ class Draft:
             part = "u.unit" if len(self.key) == 1 else f"(u.unit::jsonb->>{position})"
             old = self.old_column(name)
             value = cast(part, old.type)
+            rule = self.conversions[name].rule if name in self.conversions else None
+            if isinstance(rule, Owner):
+                conditions.append((rule.is_unit if new else rule.was_unit)(col(name), part, old.type))
+                continue
             if new and name in self.conversions:
                 # A unit may be a value that does not fit, and that is gone again: it has no new row.
                 rule = self.conversions[name].rule

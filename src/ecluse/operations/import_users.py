@@ -1,4 +1,4 @@
-"""import_users: an application's own users become accounts of Supabase, each with an id, a map and an account of it."""
+"""import_users: an application's own users become accounts of Supabase, each with an id and a line in the map."""
 
 from __future__ import annotations
 
@@ -7,12 +7,34 @@ from typing import Literal
 from pydantic import Field
 
 from ecluse.model.catalog import Table
+from ecluse.model.flow import ONLY, InputTable, Roster
+from ecluse.model.migration import Settings
+from ecluse.model.names import Name
+from ecluse.model.plan import Define
+from ecluse.operations import people_probe, people_tally
 from ecluse.operations.base import Operation
+from ecluse.operations.inputs import input_name
 from ecluse.operations.people import NAMES, recognise
-from ecluse.operations.people_sql import People
-from ecluse.operations.work import Work
+from ecluse.operations.people_flow import ACCOUNTS, IDENTITIES, Aliases, PeopleFlow, Profile
+from ecluse.operations.people_sql import ACCOUNTS as KNOWN
+from ecluse.operations.people_sql import ROSTER, People
+from ecluse.operations.reshape_members import TableSpec, new_table
+from ecluse.operations.work import Findings, Imported, Work
 
 Said = str | Literal[False]
+
+
+class ProfileSpec(Settings):
+    """The table in which the new application keeps what it knows of a person."""
+
+    table: str = Field(description="The table, `schema.name`: one that is there, or a new one.")
+    id: str = Field(default="id", description="Its column with the id of the account.")
+    values: dict[str, str] = Field(
+        default={}, description="Its other columns, each an SQL expression over the user's old row `m`."
+    )
+    columns: dict[str, str] = Field(
+        default={}, description="Of a new table: all its columns and their definitions, as in CREATE TABLE."
+    )
 
 
 class ImportUsers(Operation):
@@ -48,6 +70,13 @@ class ImportUsers(Operation):
         description="Whether triggers of the application on `auth.users` fire for those who are imported.",
     )
 
+    unfit: Literal["quarantine", "refuse"] = Field(
+        default="quarantine",
+        description="What happens to users who cannot be carried: they go to quarantine, and with them the rows that "
+        "`remap_ids` finds to be theirs; or the plan refuses.",
+    )
+    profile: ProfileSpec | None = Field(default=None, description="The table of profiles, for those who are created.")
+
     def describe(self) -> str:
         return f"make accounts of Supabase of the users in {self.table}"
 
@@ -64,3 +93,162 @@ class ImportUsers(Operation):
             else:
                 text = f"'{self.table}' has no column that is called like '{meaning}'"
             raise work.wrong(self, text, meaning, hint=f'{meaning} = "column"') from error
+
+    def compile(self, work: Work) -> None:
+        table, people = self.people(work)
+        accounts, identities = (work.catalog.tables.get(name) for name in (ACCOUNTS, IDENTITIES))
+        if accounts is None or identities is None:
+            work.hazard(
+                "no-supabase",
+                "refuse",
+                table.name,
+                f"there are no accounts in '{work.migration.database}': {ACCOUNTS} is missing",
+                f"ecluse supabase prepare {work.migration.database}",
+            )
+            return
+        self._check(work, table, people, accounts)
+        alias = self._aliases(work, table)
+        roster, known = self._roster(work, people, alias)
+        work.imported[table.name] = Imported(people, alias.roster)
+        mapping = self._mapping_table(work, table, people)
+        flow = PeopleFlow(
+            people,
+            table,
+            alias,
+            mapping,
+            accounts,
+            identities,
+            self._profile(work, table, people),
+            silent=self.triggers == "suppress",
+            refuse=self.unfit == "refuse",
+        ).flow()
+        moment = input_name(work.migration.name, alias.moment)
+        work.changes.append(
+            InputTable(alias.moment, moment, (("at", "timestamptz"),), ("at",), (), query="SELECT now()")
+        )
+        work.changes += [known, roster]
+        work.first.append(flow)
+        title = f"accounts of the users in {table.name}"
+        work.changes.append(Define(title, "", (), verify=people_probe.script(mapping.name)))
+        work.findings.append(Findings(table.name, people_tally.question(people, refuse=self.unfit == "refuse")))
+
+    # --- its parts -------------------------------------------------------------------------------------
+
+    def _check(self, work: Work, table: Table, people: People, accounts: Table) -> None:
+        if not people.id.not_null or (people.id.name,) not in {c.columns for c in table.constraints if c.kind in "pu"}:
+            work.hazard(
+                "no-primary-key",
+                "refuse",
+                table.name,
+                f"'{people.id.name}' of '{table.name}' is not its key, so its users cannot be told apart",
+                f"ALTER TABLE {table.name.sql} ADD PRIMARY KEY (…)",
+            )
+        for trigger in accounts.triggers:
+            if "insert" in trigger.events and trigger.enabled in "OA":
+                fires = "fires for each user who is imported" if self.triggers == "fire" else "does not fire for them"
+                level = "warn" if self.triggers == "fire" else "note"
+                work.hazard("account-trigger", level, ACCOUNTS, f"trigger {trigger.name} of {ACCOUNTS} {fires}")
+        if people.password is None:
+            work.hazard(
+                "no-passwords",
+                "warn",
+                table.name,
+                f"'{table.name}' has no column that is called like a password: every user will need a new one",
+                'password = "column"',
+            )
+
+    def _aliases(self, work: Work, table: Table) -> Aliases:
+        base = table.name.name
+        names = ("old", "roster", "moment", "mapping", "residue", "account", "identity", "profile")
+        return Aliases(*(work.alias(f"{base}_{name}") for name in names))
+
+    def _roster(self, work: Work, people: People, alias: Aliases) -> tuple[Roster, InputTable]:
+        accounts = work.alias(f"{alias.account}_known")
+        known = InputTable(
+            accounts,
+            input_name(work.migration.name, accounts),
+            (("id", "uuid"), ("email", 'text COLLATE "C"'), ("known", "bigint"), ("first", "boolean")),
+            ("id",),
+            (),
+            query=KNOWN,
+            indexed=("email",),
+        )
+        select = people.roster(f"{{{{{alias.old}}}}}", f"{{{{{accounts}}}}}", f"{{{{{ONLY}}}}}")
+        roster = Roster(
+            alias.roster,
+            input_name(work.migration.name, alias.roster),
+            alias.old,
+            people.id.name,
+            ("old_user_id", people.id.type),
+            ROSTER,
+            select,
+            people.kin,
+            given=accounts,
+        )
+        return roster, known
+
+    def _mapping_table(self, work: Work, table: Table, people: People) -> Table:
+        name = work.name(self, self.mapping, "mapping")
+        base = name.name
+        spec = TableSpec(
+            table=self.mapping,
+            columns={
+                "old_user_id": f"{people.id.type} not null",
+                "supabase_user_id": "uuid not null",
+                "email": "text not null",
+                "matched": "boolean not null default false",
+                "migrated_at": "timestamptz not null default now()",
+            },
+            constraints={
+                f"{base}_pkey": "primary key (old_user_id)",
+                f"{base}_supabase_user_id_key": "unique (supabase_user_id)",
+                f"{base}_supabase_user_id_fkey": "foreign key (supabase_user_id) references auth.users (id) "
+                "on delete cascade",
+            },
+            indexes={f"{base}_email_idx": "(email)"},
+            comment="Which account each user of the old application is. Matched: the account was there before.",
+            column_comments={"migrated_at": "When the migration began."},
+            rls=True,
+        )
+        return new_table(work, self, spec, table)
+
+    def _profile(self, work: Work, table: Table, people: People) -> Profile | None:
+        spec = self.profile
+        if spec is None:
+            return None
+        where = ("profile",)
+        name = work.name(self, spec.table, *where, "table")
+        there = work.catalog.tables.get(name)
+        if there is not None and spec.columns:
+            raise work.wrong(self, f"table '{name}' is there already, so it has columns", *where, "columns")
+        if there is None:
+            if spec.id not in spec.columns:
+                hint = f'columns = {{ {spec.id} = "uuid not null", … }}'
+                raise work.wrong(self, f"there is no table '{name}', so it needs 'columns'", *where, "table", hint=hint)
+            there = self._new_profiles(work, table, spec, name)
+        values, copies = {spec.id: "i.uid"}, {}
+        for column, text in spec.values.items():
+            work.column(self, there, column, *where, "values")
+            values[column] = work.mapping(self, text, [c.name for c in table.columns], *where, "values", column)
+            copied = self._copied(table, text)
+            if copied and table.column(copied).type == there.column(column).type:  # type: ignore[union-attr]
+                copies[copied] = column
+        joins = name in work.catalog.tables
+        return Profile(there, spec.id, values, copies, joins)
+
+    def _copied(self, table: Table, text: str) -> str:
+        """The column that an expression is, where it is one and nothing else."""
+        said = text.strip().removeprefix("m.").strip('"')
+        return said if table.column(said) is not None else ""
+
+    def _new_profiles(self, work: Work, table: Table, spec: ProfileSpec, name: Name) -> Table:
+        made = TableSpec(
+            table=spec.table,
+            columns=spec.columns,
+            constraints={
+                f"{name.name}_pkey": f"primary key ({spec.id})",
+                f"{name.name}_{spec.id}_fkey": f"foreign key ({spec.id}) references auth.users (id) on delete cascade",
+            },
+            rls=True,
+        )
+        return new_table(work, self, made, table, "profile")

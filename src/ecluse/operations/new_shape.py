@@ -23,7 +23,7 @@ def new_table(work: Work, draft: Draft) -> Table:
     kept = replace(
         anonymous(draft.table),
         columns=tuple(target.column for target in draft.targets.values()),
-        constraints=tuple(c for c in draft.table.constraints if not gone.intersection(c.columns)),
+        constraints=(*(c for c in draft.table.constraints if not gone.intersection(c.columns)), *draft.keys),
         indexes=tuple(i for i in draft.table.indexes if not _uses(i, gone)),
         grants=tuple(g for g in draft.table.grants if g.column not in gone),
     )

@@ -88,7 +88,12 @@ class People:
 
     def address(self, alias: str = "m") -> str:
         """The e-mail address as Supabase stores it: lower case, without blanks around it. NULL where there is none."""
-        return f"(lower(btrim({col(self.email.name, alias)}::text, E' \\t\\r\\n') COLLATE \"C\"))"
+        return self.normal(col(self.email.name, alias))
+
+    @staticmethod
+    def normal(address: str) -> str:
+        """Any address in that form."""
+        return f"(lower(btrim(({address})::text, E' \\t\\r\\n') COLLATE \"C\"))"
 
     def own_id(self, alias: str = "m") -> str:
         """The UUID of a user who has no account yet: its id where that is one, else one made of table and id."""
@@ -114,12 +119,15 @@ class People:
 
     def when(self, column: Column | None, alias: str = "m") -> str:
         """A moment of a column as timestamptz."""
-        if column is None:
-            return "NULL::timestamptz"
-        value = col(column.name, alias)
-        if column.type.startswith("timestamp") and column.type.endswith("with time zone"):
-            return value
-        return f"({value}::timestamp AT TIME ZONE {literal(self.zone)})"
+        return self.instant(column, col(column.name, alias)) if column else "NULL::timestamptz"
+
+    def instant(self, column: Column, value: str) -> str:
+        """A value of that column's type as timestamptz."""
+        return f"({value})" if _zoned(column) else f"(({value})::timestamp AT TIME ZONE {literal(self.zone)})"
+
+    def local(self, column: Column, value: str) -> str:
+        """A timestamptz as it stands in that column."""
+        return f"({value})" if _zoned(column) else f"(({value}) AT TIME ZONE {literal(self.zone)})"
 
     def disabled(self, alias: str = "m") -> str:
         """Whether the user may not sign in; what is not known is no ban."""
@@ -191,3 +199,7 @@ def _object(always: str, key: str, column: Column | None) -> str:
     value = f"{col(column.name)}::text"
     given = f"jsonb_build_object({literal(key)}, {value})"
     return f"(jsonb_build_object({always}) || CASE WHEN {value} IS NULL THEN '{{}}'::jsonb ELSE {given} END)"
+
+
+def _zoned(column: Column) -> bool:
+    return column.type.startswith("timestamp") and column.type.endswith("with time zone")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ecluse.model.catalog import Column, Table
 from ecluse.model.flow import InputTable, Reject
@@ -16,6 +16,7 @@ from ecluse.operations.draft import Conversion, Target, in_type
 from ecluse.operations.following import follow
 from ecluse.operations.inputs import MAP_COLUMNS, ids_name, read_ids
 from ecluse.operations.inside import Documents, Path, as_texts
+from ecluse.operations.owners import remap_owners
 from ecluse.operations.remapped import IS_TEXT, LEAF, Remap, RemappedElements, RemappedInside
 from ecluse.operations.rules import NO_TEXTS, RANDOM_TEXT, IdMap, Lookup, Mapping, col
 from ecluse.operations.work import Work
@@ -42,12 +43,23 @@ class RemapIds(Operation):
 
     kind: Literal["remap_ids"]
     map: str = Field(
+        default="",
         description="A CSV file `old_value,uuid,evidence`. A line without evidence is refused, and so is an old id "
-        "that becomes two."
+        "that becomes two.",
+    )
+    users: str = Field(
+        default="",
+        description="Instead of a file: the table of users that an `import_users` above imports. Their ids, integers "
+        "too, become those of their accounts, as uuid.",
     )
     columns: tuple[RemapColumn, ...] = Field(min_length=1, description="The columns to rewrite.")
     to: Literal["uuid"] | None = Field(
         default=None, description="The new type of columns that are no jsonb; by default each keeps its type."
+    )
+    on_delete: Literal["", "cascade", "set null", "restrict"] = Field(
+        default="",
+        description="With `users`: columns without a foreign key get one to the account, which says this of a "
+        "deletion. Those that have one keep what it says.",
     )
     unmapped: Literal["refuse", "quarantine", "keep"] = Field(
         default="refuse",
@@ -55,10 +67,23 @@ class RemapIds(Operation):
         "or the value stays as it is. What the new application writes after the switch is its own, and goes home.",
     )
 
+    @model_validator(mode="after")
+    def _one_source(self) -> RemapIds:
+        if bool(self.map) == bool(self.users):
+            raise ValueError("give either 'map', a file, or 'users', a table that import_users imports")
+        if self.users and (self.unmapped == "keep" or any(column.path for column in self.columns)):
+            raise ValueError("with 'users', ids in columns become uuid: there is no 'path', and nothing to keep")
+        if self.on_delete and not self.users:
+            raise ValueError("'on_delete' goes with 'users'")
+        return self
+
     def describe(self) -> str:
         return f"remap the ids in {', '.join(f'{c.table}.{c.column}' for c in self.columns)}"
 
     def compile(self, work: Work) -> None:
+        if self.users:
+            remap_owners(work, self, self.users, self.columns, self.unmapped == "refuse", self.on_delete)
+            return
         ids = self._map(work)
         for position, spec in enumerate(self.columns):
             where = ("columns", position)

@@ -15,6 +15,7 @@ from ecluse.model.names import Name
 from ecluse.model.plan import Change, Hazard
 from ecluse.operations.draft import Draft
 from ecluse.operations.expressions import InvalidSql, Reference, check_mapping, rewrite
+from ecluse.operations.people_sql import People
 
 ONE_AFTER_THE_OTHER = "make two migrations, and finish the first before the second; or say both in one reshape_table"
 
@@ -45,6 +46,22 @@ class RowCounts:
     script: str
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A question whose answers are findings of the plan: rows of id, level and message."""
+
+    table: Name
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A table of users that the migration imports: who they are, and the alias of the roster of them."""
+
+    people: People
+    roster: str
+
+
 @dataclass
 class Work:
     """What operations add to while a migration is compiled. Lives for one call of `compile_migration`."""
@@ -56,6 +73,9 @@ class Work:
     hazards: list[Hazard] = field(default_factory=list)
     census: list[CensusQuery] = field(default_factory=list)
     row_counts: list[RowCounts] = field(default_factory=list)
+    findings: list[Findings] = field(default_factory=list)
+    first: list[Change] = field(default_factory=list)  # flows that others look up in, and so come before them
+    imported: dict[Name, Imported] = field(default_factory=dict)
     drafts: dict[Name, Draft] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
     # Selects to check when all aliases are known: one may name an aside of another operation.

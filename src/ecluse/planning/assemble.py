@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from ecluse.model.catalog import Catalog, Sequence, Table
-from ecluse.model.flow import Flow, InputTable
+from ecluse.model.flow import Flow, InputTable, Roster
 from ecluse.model.names import Name
 from ecluse.model.plan import AddColumns, Archive, Change, Define, Drop, Hazard, Move, Plan, SqlChange
 from ecluse.planning import dependents
@@ -36,7 +36,7 @@ def assemble(
     added = tuple(c for c in changes if isinstance(c, AddColumns))
     old = {m.table.name: m.table for f in flows for m in f.old.members} | {t.name: t for t in archives}
     builds = (*flows, *(move.flow for move in moves))
-    new = {m.table.name: m.table for f in builds for m in f.new.members if m.role != "aside"}
+    new = {m.table.name: m.table for f in builds for m in f.new.members if m.placed}
     scripts = tuple(c for c in changes if isinstance(c, SqlChange))
     watched = {t.name: t for script in scripts for t in script.tables} | old
     inventory = _inventory(changes, catalog, old, new, found)
@@ -56,6 +56,7 @@ def assemble(
         flows=flows,
         moves=moves,
         inputs=tuple(c for c in changes if isinstance(c, InputTable)),
+        rosters=tuple(c for c in changes if isinstance(c, Roster)),
         defines=defines,
         scripts=scripts,
         archives=archives,

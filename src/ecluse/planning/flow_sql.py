@@ -48,6 +48,7 @@ def places(plan: Plan, *, switched: bool, settled: int | None = None) -> Places:
     A table that moved away stays at home in its own database.
     """
     names: dict[str, Name] = {table.alias: table.name for table in plan.inputs}
+    names |= {roster.alias: roster.name for roster in plan.rosters}
     names |= {move.old.alias: move.old.table.name for move in plan.moves}
     for flow in plan.flows:
         for member in flow.old.members:

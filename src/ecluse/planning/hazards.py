@@ -166,7 +166,7 @@ def flow_hazards(flows: Iterable[Flow]) -> Iterator[Hazard]:
             yield Hazard("mapping", "note", flow.name, note)
         for side in (flow.old, flow.new):
             for satellite in side.satellites:
-                if satellite.role != "aside" and not _join_indexed(satellite):
+                if satellite.placed and not _join_indexed(satellite):
                     yield Hazard(
                         "join-not-indexed",
                         "warn",
@@ -183,7 +183,7 @@ def client_hazards(flows: Iterable[Flow]) -> Iterator[Hazard]:
     for flow in flows:
         for member in flow.new.members:
             was = old.get(member.table.name)
-            if was is None or member.role == "aside":
+            if was is None or not member.placed:
                 continue
             now = {c.name: c.type for c in member.table.columns}
             changed = [c.name for c in was.columns if now.get(c.name, c.type) != c.type]

@@ -49,7 +49,7 @@ def _placed(plan: Plan, homes: Homes, tried: Catalog) -> Iterator[Table]:
     for flow in plan.builds:
         for member in flow.new.members:
             found = tried.tables[member.table.name.within(plan.next_schema)]
-            table = found if member.role == "aside" else homes.settle(found, member.table.name.schema)
+            table = found if not member.placed else homes.settle(found, member.table.name.schema)
             yield table if member.table.owner else _nobodys(table)
 
 

@@ -19,8 +19,13 @@ _NOT_VALID = re.compile(r"\s+NOT VALID\Z")
 
 
 def visible(plan: Plan) -> tuple[Member, ...]:
-    """The new members that the application will see."""
-    return tuple(m for f in plan.builds for m in f.new.members if m.role != "aside")
+    """The new tables that the application will see."""
+    return tuple(m for f in plan.builds for m in f.new.members if m.placed)
+
+
+def captured(plan: Plan) -> tuple[Member, ...]:
+    """The new members that are watched after the switch: those that the application sees, and those that joined."""
+    return (*visible(plan), *plan.joining)
 
 
 def old_tables(plan: Plan) -> tuple[Table, ...]:
@@ -208,6 +213,8 @@ def withdraw(plan: Plan, run: int) -> Iterator[str]:
             yield define.down
         for thing in reversed(define.objects):
             yield f"DROP {thing.kind.upper()} IF EXISTS {thing.signature}"
+    for member in plan.joining:
+        yield from flow_sql.drop_capture(run, member, member.table.name)
     for member in visible(plan):
         yield from flow_sql.drop_capture(run, member, member.table.name)
         yield from (ddl_objects.publication_drop(member.table.name, p) for p in member.table.published)

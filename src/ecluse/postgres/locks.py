@@ -182,13 +182,15 @@ def with_lock_retries(
     *,
     budget_seconds: float,
     on_wait: Callable[[tuple[Blocker, ...], int], None] = lambda blockers, attempt_no: None,
+    within: bool = False,
 ) -> Answer:
     """Run `attempt` in a transaction of its own until its locks come, each try with a short lock_timeout.
 
     Who waits for a strong lock makes everyone behind it wait too, so tries are short and there is a pause
     between them; no try is without a timeout. Between tries `on_wait` hears who was in the way, and may raise.
+    `within`: each try is a savepoint of the transaction at hand, which must hold nothing that others wait for.
     """
-    if conn.info.transaction_status != TransactionStatus.IDLE:
+    if not within and conn.info.transaction_status != TransactionStatus.IDLE:
         raise OurBug("a lock was asked for in the middle of a transaction, which could not be tried again")
     deadline = time.monotonic() + budget_seconds
     timeout, attempt_no = _FIRST_TIMEOUT, 0

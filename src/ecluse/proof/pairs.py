@@ -105,7 +105,8 @@ def _belongs(side: Side, member: Member, scope: Scope) -> str:
 def _may_be_alone(side: Side, member: Member, scope: Scope) -> bool:
     # The engine's own tables hang on their anchor by construction; a row that does not is a difference to be shown.
     # But after the switch applications delete anchors, and what the engine kept beside them waits for the way back.
-    if member.role == "aside":
+    # Of a table that rows joined, those that were there before hang on nothing of ours.
+    if not member.placed:
         return scope.switched
     return member.role == "replaces" and flow_sql.may_hang_alone(side, member)
 

@@ -1,0 +1,199 @@
+"""Rows that join a table which is there already and stays: accounts among the accounts that others made.
+
+They are built and proved beside like all others. The switch brings them in its own transaction, before it takes any
+lock on the application's tables: nobody sees them until its commit. What the drain changes beside meanwhile is captured
+there, and brought after the last drain, under lock: the law of the copy once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from ecluse.engine import drain, journal, rosters
+from ecluse.engine.context import Connection, Run
+from ecluse.errors import ValueRefused
+from ecluse.model.flow import Flow, Member
+from ecluse.model.names import Name, ident, short
+from ecluse.model.plan import Plan
+from ecluse.model.report import Event
+from ecluse.planning import flow_sql
+from ecluse.planning.flow_sql import column_list
+
+_LOOKS = 3
+WITHDRAWN = "withdrawn"
+
+
+def staged(plan: Plan, member: Member) -> Name:
+    """Where the rows are built that are to join."""
+    return member.table.name.within(plan.next_schema)
+
+
+@contextmanager
+def brought(run: Run, conn: Connection) -> Iterator[None]:
+    """Around the switch: a transaction in which all rows have joined. Nothing where none do.
+
+    Raises ValueRefused where rows collide with some that were there first, and looking again did not help.
+    """
+    if not run.plan.joining:
+        yield
+        return
+    _arm(run, conn)
+    with conn.transaction():
+        _bring(run, conn)
+        yield
+
+
+def settle(run: Run, conn: Connection) -> None:
+    """Before `brought`: look whether the tables that rows join have changed, and drain what follows from that."""
+    for _ in range(_LOOKS):
+        if not rosters.look_again(run, conn):
+            return
+        drain.drain(run, conn, drain.FORWARD, run.building)
+
+
+def _arm(run: Run, conn: Connection) -> None:
+    """Capture what the drain writes beside from now on."""
+    with conn.transaction():
+        for member in run.plan.joining:
+            for statement in flow_sql.drop_capture(run.id, member, staged(run.plan, member)):
+                conn.execute(statement)
+            conn.execute(f"DELETE FROM {flow_sql.log_name(run.id, member)}")
+            for statement in flow_sql.create_capture(run.id, member, staged(run.plan, member)):
+                conn.execute(statement)
+
+
+def _bring(run: Run, conn: Connection) -> None:
+    for member in run.plan.joining:
+        conn.execute(f"CREATE TEMP TABLE {_ours(member)} ({_key_columns(member)}) ON COMMIT DROP")
+        with run.step("join", str(member.table.name)), _muted(conn, member), _explained(member):
+            rows = conn.execute(_insert(run.plan, member)).rowcount
+        run.emit(Event("note", "switch", f"{rows:,} rows join {member.table.name}; nobody sees them yet"))
+
+
+def catch_up(run: Run, conn: Connection) -> None:
+    """After the last drain, under lock: bring what it changed beside, and leave the capture to the table itself."""
+    for member in reversed(run.plan.joining):
+        keys, log = column_list(member.key), flow_sql.log_name(run.id, member)
+        same = " AND ".join(f"m.{ident(c)} = l.{ident(c)}" for c in member.key)
+        ours = " AND ".join(f"m.{ident(c)} = o.{ident(c)}" for c in member.key)
+        # Only what we brought: a key may by now be that of a row which was there before.
+        with _muted(conn, member):
+            conn.execute(
+                f"DELETE FROM {member.table.name.sql} m USING (SELECT DISTINCT {keys} FROM {log}) l, {_ours(member)} o "
+                f"WHERE {same} AND {ours}"
+            )
+    for member in run.plan.joining:
+        log = flow_sql.log_name(run.id, member)
+        same = " AND ".join(f"l.{ident(c)} = s.{ident(c)}" for c in member.key)
+        with _muted(conn, member), _explained(member):
+            conn.execute(_insert(run.plan, member, f"WHERE EXISTS (SELECT FROM {log} l WHERE {same})"))
+        for statement in flow_sql.drop_capture(run.id, member, staged(run.plan, member)):
+            conn.execute(statement)
+        conn.execute(f"DELETE FROM {log}")
+
+
+def _insert(plan: Plan, member: Member, which: str = "") -> str:
+    columns = column_list((*member.columns, *(name for name, _ in member.fixed)))
+    values = ", ".join([column_list(member.columns, "s."), *(value for _, value in member.fixed)])
+    new = (
+        f"INSERT INTO {member.table.name.sql} ({columns}) OVERRIDING SYSTEM VALUE "
+        f"SELECT {values} FROM {staged(plan, member).sql} s {which} RETURNING {column_list(member.key)}"
+    )
+    return f"WITH new AS ({new}) INSERT INTO {_ours(member)} SELECT * FROM new"
+
+
+def _ours(member: Member) -> str:
+    return f"pg_temp.{ident(short(f'ecluse_joined_{member.alias}'))}"
+
+
+def _key_columns(member: Member) -> str:
+    types = {column.name: column.type for column in member.table.columns}
+    return ", ".join(f"{ident(name)} {types[name]}" for name in member.key)
+
+
+@contextmanager
+def _muted(conn: Connection, member: Member) -> Iterator[None]:
+    """Keep the application's triggers from firing, where the migration asks for that."""
+    if not member.silent:
+        yield
+        return
+    conn.execute("SET LOCAL session_replication_role = replica")
+    yield
+    conn.execute("SET LOCAL session_replication_role = origin")
+
+
+@contextmanager
+def _explained(member: Member) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.UniqueViolation as error:
+        raise ValueRefused(
+            f"a row that is to join {member.table.name} collides with one that came there meanwhile",
+            details=f"constraint {error.diag.constraint_name}",
+            hint="run the same command again: what came there meanwhile is looked at first",
+            state="nothing was switched; the old shape is in place and in use",
+        ) from None
+
+
+# --- and back -----------------------------------------------------------------------------------------
+
+
+def withdraw(run: Run, conn: Connection) -> None:
+    """After the commit of a rollback: delete what joined, but for rows that tables outside the migration refer to.
+
+    To be called while the tables beside are still there: they know what joined.
+    """
+    if not run.plan.joining or WITHDRAWN in journal.steps_done(conn, run.id):
+        return
+    with conn.transaction():
+        for flow in run.plan.flows:
+            if flow.joining:
+                _withdraw(run, conn, flow)
+        journal.record_step(conn, run.id, WITHDRAWN)
+    run.journaled(WITHDRAWN)
+
+
+_REFERRING = """
+SELECT c.conrelid::regclass::text,
+       ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY k(n, o)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.n ORDER BY k.o),
+       ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY k(n, o)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.n ORDER BY k.o)
+FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class r ON r.oid = c.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+WHERE c.contype = 'f' AND c.confrelid = %s::regclass AND n.nspname <> ALL (%s) AND c.conrelid <> ALL (%s::regclass[])
+"""
+
+
+def _withdraw(run: Run, conn: Connection, flow: Flow) -> None:
+    plan = run.plan
+    tables = [member.table.name for member in flow.joining]
+    own = ["auth", plan.next_schema, plan.kept_schema]
+    anchors = flow.new.anchor.table.name.within(plan.next_schema).sql
+    conn.execute("CREATE TEMP TABLE ecluse_stays (key text PRIMARY KEY) ON COMMIT DROP")
+    unit = flow_sql.key_text(flow.new.anchor, "a")
+    for member in flow.joining:
+        rows = conn.execute(_REFERRING, (member.table.name.sql, own, [t.sql for t in tables])).fetchall()
+        for referring, ours, theirs in rows:
+            same = " AND ".join(f"o.{ident(c)} = m.{ident(t)}" for c, t in zip(ours, theirs, strict=True))
+            found = conn.execute(
+                f"INSERT INTO pg_temp.ecluse_stays SELECT DISTINCT {unit} FROM {member.table.name.sql} m "
+                f"JOIN {anchors} a ON {member.join} WHERE EXISTS (SELECT FROM {referring} o WHERE {same}) "
+                "ON CONFLICT DO NOTHING"
+            ).rowcount
+            if found:
+                told = f"{found:,} rows of {member.table.name} stay there: rows of {referring} refer to them"
+                run.emit(Event("warn", "rollback", told))
+    conn.execute("ANALYZE pg_temp.ecluse_stays")
+    for member in reversed(flow.joining):
+        same = " AND ".join(f"m.{ident(c)} = s.{ident(c)}" for c in member.key)
+        stays = f"SELECT FROM {anchors} a JOIN pg_temp.ecluse_stays k ON k.key = {unit} WHERE {member.join}"
+        gone = conn.execute(
+            f"DELETE FROM {member.table.name.sql} m USING {staged(plan, member).sql} s "
+            f"WHERE {same} AND NOT EXISTS ({stays})"
+        ).rowcount
+        run.emit(Event("note", "rollback", f"{gone:,} rows that had joined {member.table.name} are gone again"))
+    conn.execute("DROP TABLE pg_temp.ecluse_stays")

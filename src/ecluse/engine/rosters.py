@@ -1,0 +1,111 @@
+"""Rosters: what becomes of each user is decided once, and decided again where a write, or the world, changed it."""
+
+from __future__ import annotations
+
+from ecluse.engine import prepare
+from ecluse.engine.context import Connection, Run
+from ecluse.model.flow import InputTable
+from ecluse.model.names import ident
+from ecluse.model.report import Event, Probe
+from ecluse.planning import flow_sql, roster_sql
+from ecluse.planning.flow_sql import Places
+
+
+def index_sources(run: Run, conn: Connection) -> None:
+    """Index what the sources' rows have in common, without blocking writers; a left-over INVALID one is made again."""
+    for roster in run.plan.rosters:
+        source = roster_sql.source_of(run.plan, roster)
+        for name, tail in roster_sql.kin_indexes(roster, source):
+            row = conn.execute(
+                "SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = to_regclass(%s)", (name.sql,)
+            ).fetchone()
+            if row and not row[0]:
+                conn.execute(f"DROP INDEX CONCURRENTLY {name.sql}")
+            if not (row and row[0]):
+                conn.execute(f"CREATE INDEX CONCURRENTLY {ident(name.name)} {tail}")
+        conn.execute(f"ANALYZE {source.table.name.sql}")
+
+
+def fill(run: Run, conn: Connection) -> None:
+    """Fill all rosters in the transaction at hand. The capture must have begun, so that no later write is missed."""
+    for roster in run.plan.rosters:
+        conn.execute(f"DELETE FROM {roster.name.sql}")
+        conn.execute(roster_sql.refill(roster, run.building))
+        conn.execute(roster_sql.past_index(roster))
+        conn.execute(f"ANALYZE {roster.name.sql}")
+
+
+def judge_again(run: Run, conn: Connection, at: Places) -> frozenset[str]:
+    """Judge what the log entries in hand concern; returns the rosters in which something changed.
+
+    What changed is in `roster_sql.SHAKEN` until the next call.
+    """
+    shaken = set()
+    if run.plan.rosters:
+        conn.execute(f"DELETE FROM {roster_sql.SHAKEN}")
+    for roster in run.plan.rosters:
+        source = roster_sql.source_of(run.plan, roster)
+        taken = conn.execute(
+            f"SELECT EXISTS (SELECT FROM {flow_sql.TAKEN} WHERE alias = %s)", (source.alias,)
+        ).fetchone()
+        if not (taken and taken[0]):
+            continue
+        for statement in roster_sql.ask(run.id, roster, source, at):
+            conn.execute(statement)
+        note, *write = roster_sql.shake(roster, at)
+        if conn.execute(note).rowcount:
+            shaken.add(roster.alias)
+            for statement in write:
+                conn.execute(statement)
+    return frozenset(shaken)
+
+
+# --- what is given from outside ---------------------------------------------------------------------
+
+
+def look_again(run: Run, conn: Connection) -> bool:
+    """Read anew what rosters judge by, and log the rows of which they say something else now; whether there are any.
+
+    Where an account was made, or went, since the run began, a user is mapped to it, or gets one.
+    """
+    logged = 0
+    with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        for roster in run.plan.rosters:
+            given = next((table for table in run.plan.inputs if table.alias == roster.given), None)
+            if given is None or not _differs(conn, given):
+                continue
+            conn.execute(f"DELETE FROM {given.name.sql}")
+            prepare.load_input(conn, given)
+            source = roster_sql.source_of(run.plan, roster)
+            logged += conn.execute(roster_sql.log_deviating(run.id, roster, source, run.building)).rowcount
+    if logged:
+        run.emit(Event("note", "switch", f"accounts have changed since: {logged:,} users are looked at again"))
+        run.journaled("looked again")
+    return bool(logged)
+
+
+def _differs(conn: Connection, given: InputTable) -> bool:
+    names = flow_sql.column_list(tuple(name for name, _ in given.columns))
+    there, now = f"SELECT {names} FROM {given.name.sql}", f"SELECT {names} FROM ({given.query}) q"
+    row = conn.execute(f"SELECT EXISTS (({there} EXCEPT {now}) UNION ALL ({now} EXCEPT {there}))").fetchone()
+    return bool(row and row[0])
+
+
+# --- proof --------------------------------------------------------------------------------------------
+
+
+def probes(run: Run, conn: Connection) -> tuple[Probe, ...]:
+    """Whether each roster says what its rule says, of all rows but those that wait in a log."""
+    found = []
+    for roster in run.plan.rosters:
+        source = roster_sql.source_of(run.plan, roster)
+        with conn.transaction(force_rollback=True):
+            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            for statement in roster_sql.ask(run.id, roster, source, run.building, taken=False):
+                conn.execute(statement)
+            row = conn.execute(roster_sql.deviating(roster, run.building)).fetchone()
+        wrong = int(row[0]) if row else 0
+        details = f"of {wrong:,} rows something else is said than the rule says" if wrong else ""
+        found.append(Probe(f"what becomes of the rows of {source.table.name}", passed=not wrong, details=details))
+    return tuple(found)

@@ -1,0 +1,160 @@
+"""The SQL of rosters: filled before the copy, judged again in each drain, and compared with their rule. Pure text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ecluse.model.flow import ONLY, Flow, Follow, Member, Roster, fill
+from ecluse.model.names import Name, ident, literal, short
+from ecluse.model.plan import Plan
+from ecluse.planning.flow_sql import TAKEN, UNITS, Places, column_list, log_name
+
+ASKED = "pg_temp.ecluse_asked"
+SHAKEN = "pg_temp.ecluse_shaken"
+
+SESSION_TABLES = (
+    # `own`: judged again; the others are only looked at beside them.
+    "CREATE TEMP TABLE IF NOT EXISTS ecluse_asked (key text PRIMARY KEY, own boolean NOT NULL)",
+    "CREATE TEMP TABLE IF NOT EXISTS ecluse_shaken (alias text, key text, PRIMARY KEY (alias, key))",
+)
+
+
+def source_of(plan: Plan, roster: Roster) -> Member:
+    """The old table whose rows a roster is about."""
+    return next(m for flow in plan.flows for m in flow.old.members if m.alias == roster.source)
+
+
+def judged(roster: Roster, at: Places, only: str = "true") -> str:
+    """What the rule says of the rows for which `only` holds."""
+    return fill(roster.select, lambda alias: only if alias == ONLY else at.sql(alias))
+
+
+def columns(roster: Roster) -> tuple[str, ...]:
+    """Its columns without the key."""
+    return tuple(name for name, _ in roster.columns)
+
+
+def refill(roster: Roster, at: Places) -> str:
+    """Fill the whole roster."""
+    names = column_list((roster.key[0], *columns(roster)))
+    return f"INSERT INTO {roster.name.sql} ({names}) SELECT {names} FROM ({judged(roster, at)}) j"
+
+
+def past_index(roster: Roster) -> str:
+    """The index by which a value of earlier is found."""
+    return f"CREATE INDEX {ident(short(roster.name.name + '_was'))} ON {roster.name.sql} USING gin (was)"
+
+
+def kin_indexes(roster: Roster, source: Member) -> Iterator[tuple[Name, str]]:
+    """For each of `kin` the name of an index on the source, and what follows CREATE INDEX [CONCURRENTLY] name."""
+    for number, expression in enumerate(roster.kin):
+        name = Name(source.table.name.schema, short(f"ecluse_unit_{roster.alias}_kin{number}"))
+        yield name, f"ON {source.table.name.sql} ((({_over(expression, '')})))"
+
+
+def index_names(plan: Plan) -> tuple[Name, ...]:
+    """The indexes of all kin."""
+    return tuple(name for roster in plan.rosters for name, _ in kin_indexes(roster, source_of(plan, roster)))
+
+
+def _over(expression: str, alias: str) -> str:
+    return re.sub(r"\bm\.", f"{alias}." if alias else "", expression)
+
+
+# --- judged again -----------------------------------------------------------------------------------
+
+
+def ask(run: int, roster: Roster, source: Member, at: Places, *, taken: bool = True) -> tuple[str, ...]:
+    """Take the keys in hand that a log names, with those whose fate depends on theirs, and what these depend on."""
+    only = f" JOIN {TAKEN} t ON t.alias = {literal(source.alias)} AND t.seq = m.seq" if taken else ""
+    log = f"(SELECT m.* FROM {log_name(run, source)} m{only} WHERE m.op <> 'T')"
+    key, table = ident(roster.column), at.sql(source.alias)
+    own = [f"SELECT m.{key}::text AS key FROM {log} m"]
+    own += [f"SELECT o.{key}::text FROM {log} m JOIN {table} o ON {_over(k, 'o')} = {k}" for k in roster.kin]
+    asked = f"(SELECT m.* FROM {ASKED} a JOIN {table} m ON m.{key} = a.key::{roster.key[1]})"
+    beside = [f"SELECT o.{key}::text AS key FROM {asked} m JOIN {table} o ON {_over(k, 'o')} = {k}" for k in roster.kin]
+    statements = [f"DELETE FROM {ASKED}", f"INSERT INTO {ASKED} SELECT s.key, true FROM ({' UNION '.join(own)}) s"]
+    if beside:
+        more = f"SELECT s.key, false FROM ({' UNION '.join(beside)}) s ON CONFLICT DO NOTHING"
+        statements.append(f"INSERT INTO {ASKED} {more}")
+    return (*statements, f"ANALYZE {ASKED}")
+
+
+def judge(roster: Roster) -> str:
+    """The template of `now`: what the rule says of the keys in hand that are judged again."""
+    keys = f"SELECT key::{roster.key[1]} FROM {ASKED}"
+    return f"m.{ident(roster.column)} = ANY (ARRAY({keys}))"
+
+
+def shake(roster: Roster, at: Places) -> tuple[str, ...]:
+    """Judge the keys in hand again, note those of which something else is said than before, and write it down."""
+    key, type_ = roster.key
+    names = columns(roster)
+    first = ident(names[0])
+    now = f"SELECT j.* FROM ({judged(roster, at, judge(roster))}) j"
+    said, was = (f"ROW({column_list(names, f'{alias}.')})::text" for alias in ("n", "r"))
+    both = (
+        f"FROM {ASKED} a LEFT JOIN n ON n.{ident(key)} = a.key::{type_} "
+        f"LEFT JOIN {roster.name.sql} r ON r.{ident(key)} = a.key::{type_} "
+        f'WHERE a.own AND {said} COLLATE "C" IS DISTINCT FROM {was} COLLATE "C"'
+    )
+    mine = f"SELECT s.key::{type_} FROM {SHAKEN} s WHERE s.alias = {literal(roster.alias)}"
+    nothing = ", ".join(f"{ident(name)} = NULL" for name in names)
+    sets = ", ".join(f"{ident(name)} = EXCLUDED.{ident(name)}" for name in names)
+    listed = column_list((key, *names))
+    return (
+        f"WITH n AS MATERIALIZED ({now}) INSERT INTO {SHAKEN} SELECT {literal(roster.alias)}, a.key {both} "
+        "ON CONFLICT DO NOTHING",
+        # Before the new values: one that moves from one key to another would stand there twice.
+        f"UPDATE {roster.name.sql} r SET was = r.was || r.{first} "
+        f"WHERE r.{ident(key)} = ANY (ARRAY({mine})) AND r.{first} IS NOT NULL",
+        f"UPDATE {roster.name.sql} r SET {nothing} WHERE r.{ident(key)} = ANY (ARRAY({mine}))",
+        f"INSERT INTO {roster.name.sql} AS r ({listed}) SELECT {column_list((key, *names), 'n.')} FROM ({now}) n "
+        f"WHERE n.{ident(key)} = ANY (ARRAY({mine})) ON CONFLICT ({ident(key)}) DO UPDATE "
+        f"SET {sets}, was = array_remove(r.was, EXCLUDED.{first})",
+    )
+
+
+def following(flow: Flow, follow: Follow, at: Places) -> str:
+    """Take the units in hand whose rows follow a key of which something else is said now."""
+    member = flow.member(follow.member)
+    column = member.table.column(follow.column)
+    kind = column.type if column else "text"
+    keys = f"SELECT s.key::{kind} FROM {SHAKEN} s WHERE s.alias = {literal(follow.roster)}"
+    rows = f"(SELECT m.* FROM {at.sql(member.alias)} m WHERE m.{ident(follow.column)} = ANY (ARRAY({keys})))"
+    unit = fill(flow.old.unit, at.sql)
+    if member is flow.old.anchor:
+        found = f"SELECT ({unit}) AS unit FROM {rows} m"
+    else:
+        anchors = at.sql(flow.old.anchor.alias)
+        found = f"SELECT (SELECT {unit} FROM (SELECT a.*) m) AS unit FROM {rows} m JOIN {anchors} a ON {member.join}"
+    return f"INSERT INTO {UNITS} SELECT DISTINCT unit FROM ({found}) s WHERE unit IS NOT NULL ON CONFLICT DO NOTHING"
+
+
+# --- compared ---------------------------------------------------------------------------------------
+
+
+def deviating(roster: Roster, at: Places) -> str:
+    """How many keys, without those in hand, the roster and its rule say different things of."""
+    listed = column_list((roster.key[0], *columns(roster)))
+    rule = f"SELECT {listed} FROM ({judged(roster, at)}) j"
+    there = (
+        f"SELECT {listed} FROM {roster.name.sql} r WHERE ROW({column_list(columns(roster), 'r.')}) IS DISTINCT FROM "
+    )
+    there += f"ROW({', '.join('NULL' for _ in roster.columns)})"
+    return (
+        f"SELECT count(*) FROM ((({rule}) EXCEPT ({there})) UNION ALL (({there}) EXCEPT ({rule}))) d "
+        f"WHERE NOT EXISTS (SELECT FROM {ASKED} a WHERE a.key = d.{ident(roster.key[0])}::text)"
+    )
+
+
+def log_deviating(run: int, roster: Roster, source: Member, at: Places) -> str:
+    """Log the source's rows of which the rule says something else than the roster, as if they had been written."""
+    listed = column_list((roster.key[0], *columns(roster)))
+    rule = f"SELECT {listed} FROM ({judged(roster, at)}) j EXCEPT SELECT {listed} FROM {roster.name.sql}"
+    return (
+        f"INSERT INTO {log_name(run, source)} (op, {column_list(source.logged)}) "
+        f"SELECT 'n', {column_list(source.logged, 'm.')} FROM {at.sql(source.alias)} m "
+        f"WHERE m.{ident(roster.column)} IN (SELECT d.{ident(roster.key[0])} FROM ({rule}) d)"
+    )
