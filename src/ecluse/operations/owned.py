@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecluse.model.flow import Reject
+from ecluse.model.uuid_sql import to_uuid
 from ecluse.operations.people_sql import HELD
 from ecluse.operations.rules import Find, Lookup, as_text, cast
 
@@ -76,9 +77,9 @@ class Owner:
         return f"coalesce(({now}), ({before}), {expr}::text)"
 
     def is_unit(self, expr: str, text: str, old_type: str) -> str:
-        """Whether a new value may be that of the old text: what it became, or had become before."""
+        """Whether a new value may be that of the old text: what it became, or had become before, or the text itself."""
         ids = f"SELECT unnest(i.was || i.uid) FROM {{{{{self.roster}}}}} i WHERE {self._find(text, 'text')}"
-        return f"{expr} = ANY (ARRAY({ids}))"
+        return f"{expr} = ANY (ARRAY({ids}) || {to_uuid(text)})"
 
     def was_unit(self, expr: str, text: str, old_type: str) -> str:
         """Whether an old value is written so; the text may be that of an account that was never a user."""

@@ -38,7 +38,7 @@ _FIXED_ACCOUNT = (
     *((token, "''") for token in _TOKENS),
     ("updated_at", "created_at"),
 )
-_FIXED_IDENTITY = (("updated_at", "created_at"),)
+_FIXED_IDENTITY = (("updated_at", "created_at"), ("last_sign_in_at", "created_at"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +141,9 @@ class PeopleFlow:
             "provider_id": "i.uid::text",
             "user_id": "i.uid",
             "provider": "'email'",
-            "identity_data": "jsonb_build_object('sub', i.uid::text, 'email', i.email, 'email_verified', true, "
-            "'phone_verified', false)",
+            "identity_data": f"jsonb_build_object('sub', i.uid::text, 'email', {self.people.address()}, "
+            "'email_verified', true, 'phone_verified', false)",
             "created_at": confirmed,
-            "last_sign_in_at": self.people.when(self.people.last_sign_in_at),
         }
         key = ("provider_id", "provider")
         return self._joining(self.alias.identity, self.identities, values, key, "user_id", _FIXED_IDENTITY)

@@ -117,6 +117,14 @@ class People:
         """The stored password as Supabase is given it."""
         return hash_text(col(self.password.name, alias)) if self.password else "NULL::text"
 
+    def _carried_hash(self) -> str:
+        """What of the stored password is carried. The roster knows it of nearly all, so that it is not asked twice."""
+        if self.password is None:
+            return "NULL::text"
+        mine = col(self.password.name)
+        again = f"CASE WHEN {carried(hash_kind(mine))} THEN {self.hash()} END"
+        return f"CASE WHEN {carried('i.password')} THEN {self.hash()} ELSE {again} END"
+
     def when(self, column: Column | None, alias: str = "m") -> str:
         """A moment of a column as timestamptz."""
         return self.instant(column, col(column.name, alias)) if column else "NULL::timestamptz"
@@ -180,8 +188,9 @@ class People:
         confirmed = f"coalesce({self.when(self.created_at)}, {moment})"
         return {
             "id": "i.uid",
-            "email": "i.email",
-            "encrypted_password": f"CASE WHEN {carried('i.password')} THEN {self.hash()} END",
+            # Not as the roster has it: on the way home it is asked whether an address that was changed comes out again.
+            "email": self.address(),
+            "encrypted_password": self._carried_hash(),
             "email_confirmed_at": confirmed,
             "banned_until": f"CASE WHEN {self.disabled()} THEN {moment} + interval '100 years' END",
             "raw_app_meta_data": _object(
