@@ -227,13 +227,14 @@ def forget(run: Run, conn: Connection) -> None:
                         conn.execute(statement)
                 _drop_unit_index(conn, flow, member)
         drop_indexes(conn, roster_sql.index_names(run.plan))
+        # Before the logs: a switch that failed leaves the capture of what joins on tables of this schema.
+        conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.next_schema)} CASCADE")
         for flow in run.plan.builds:
             for member in flow.members:
                 for statement in flow_sql.drop_log(run.id, member):
                     conn.execute(statement)
         for name in run.plan.loaded:
             conn.execute(f"DROP TABLE IF EXISTS {name.sql}")
-        conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.next_schema)} CASCADE")
         conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.kept_schema)}")
         journal.forget_build(conn, run.id)
         journal.advance(conn, run.id, status="building", stage="prepare")

@@ -124,7 +124,8 @@ def clean_up(run: Run, conn: Connection) -> None:
             home.park_left(run, conn)
             journal.record_step(conn, run.id, "parked")
         run.journaled("parked")
-    joining.withdraw(run, conn)
+    if _stands(conn, run.plan.next_schema):
+        joining.withdraw(run, conn)
     for number, statement in enumerate(switch_sql.validate_before(run.plan)):
         if f"revalidate {number}" not in done:
             with conn.transaction():
