@@ -1,4 +1,4 @@
-"""An import of users that dies: halted at each record of the journal, killed, the server crashed; nothing is left over."""
+"""An import of users that dies: halted at records of the journal, killed, the server crashed; nothing is left over."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import pytest
 from ecluse.errors import ConnectionLost, WrongState
 from ecluse.postgres.connect import Database
 from ecluse.postgres.embedded import EmbeddedServer
-from ecluse.supabase.prepare import prepare
 from tests import harness
 from tests.faults import child
 from tests.faults.test_killed import go_back, go_on, order
 from tests.harness import FULL, Halted, Listener, Snapshot, Stage, load, same, same_structure, snapshot, spread
 from tests.supabase.conftest import ask, drop_roles
-from tests.supabase.people import ACCOUNTS, LEGACY, MIGRATION
+from tests.supabase.people import ACCOUNTS, LEGACY, staged
 
 LEFT = """
 SELECT 'index ' || indexname FROM pg_indexes WHERE indexname LIKE 'ecluse\\_%' AND schemaname NOT LIKE 'pg\\_temp%'
@@ -27,23 +26,15 @@ UNION ALL SELECT 'trigger of ' || tgrelid::regclass FROM pg_trigger WHERE tgname
 UNION ALL SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname LIKE 'ecluse\\_%'
 UNION ALL SELECT 'table ' || relname FROM pg_class WHERE relnamespace = 'ecluse'::regnamespace
   AND relkind = 'r' AND relname ~ 'log_|roster|known|moment'
-UNION ALL SELECT 'function ' || proname FROM pg_proc WHERE pronamespace = 'ecluse'::regnamespace AND proname ~ '^capture'
+UNION ALL SELECT 'function ' || proname FROM pg_proc WHERE pronamespace = 'ecluse'::regnamespace
+  AND proname ~ '^capture'
 """
 
 
 @pytest.fixture
 def stage(database: Database, tmp_path: Path) -> Iterator[Stage]:
-    yield _stage(database, tmp_path)
+    yield staged(database, tmp_path)
     drop_roles(database)
-
-
-def _stage(database: Database, folder: Path) -> Stage:
-    prepare(database)
-    load(database, ACCOUNTS)
-    load(database, LEGACY)
-    file = folder / "people.toml"
-    file.write_text(MIGRATION)
-    return Stage(database, file)
 
 
 def _records(do: Callable[[Listener], object]) -> int:
@@ -200,7 +191,7 @@ def own_server(open_folder: Path, server: EmbeddedServer) -> Iterator[EmbeddedSe
 
 
 def test_the_server_crashes_at_records(own_server: EmbeddedServer, tmp_path: Path) -> None:
-    stage = _stage(Database("app", own_server.create_database("people")), tmp_path)
+    stage = staged(Database("app", own_server.create_database("people")), tmp_path)
     before = snapshot(stage.database)
     heard = Listener()
     stage.apply(heard)

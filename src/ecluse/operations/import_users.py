@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -17,11 +18,13 @@ from ecluse.operations.inputs import input_name
 from ecluse.operations.people import NAMES, recognise
 from ecluse.operations.people_flow import ACCOUNTS, IDENTITIES, Aliases, PeopleFlow, Profile
 from ecluse.operations.people_sql import ACCOUNTS as KNOWN
-from ecluse.operations.people_sql import ROSTER, People
+from ecluse.operations.people_sql import ACCOUNTS_COLUMNS as KNOWN_COLUMNS
+from ecluse.operations.people_sql import ROSTER, STILL, People
 from ecluse.operations.reshape_members import TableSpec, new_table
 from ecluse.operations.work import Findings, Imported, Work
 
 Said = str | Literal[False]
+_ID = re.compile(r"(smallint|integer|bigint|uuid|text|(\w+\.)?citext|character varying(\(\d+\))?)\Z")
 
 
 class ProfileSpec(Settings):
@@ -143,6 +146,9 @@ class ImportUsers(Operation):
                 f"'{people.id.name}' of '{table.name}' is not its key, so its users cannot be told apart",
                 f"ALTER TABLE {table.name.sql} ADD PRIMARY KEY (…)",
             )
+        if not _ID.match(people.id.type):
+            what = f"'{people.id.name}' of '{table.name}' is {people.id.type}: an id is an integer, a text or a uuid"
+            work.hazard("id-type", "refuse", table.name, what)
         for trigger in accounts.triggers:
             if "insert" in trigger.events and trigger.enabled in "OA":
                 fires = "fires for each user who is imported" if self.triggers == "fire" else "does not fire for them"
@@ -167,7 +173,7 @@ class ImportUsers(Operation):
         known = InputTable(
             accounts,
             input_name(work.migration.name, accounts),
-            (("id", "uuid"), ("email", 'text COLLATE "C"'), ("known", "bigint"), ("first", "boolean")),
+            KNOWN_COLUMNS,
             ("id",),
             (),
             query=KNOWN,
@@ -184,6 +190,7 @@ class ImportUsers(Operation):
             select,
             people.kin,
             given=accounts,
+            still=STILL,
         )
         return roster, known
 
