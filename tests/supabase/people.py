@@ -71,3 +71,32 @@ columns = [
 kind = "archive_table"
 table = "public.tokens"
 """
+
+SECURED = (
+    MIGRATION
+    + """
+[[operation]]
+kind = "secure_rows"
+table = "public.notes"
+owner = "user_id"
+owner_may = ["select", "insert", "update", "delete"]
+admin = { claim = "app_metadata.role", values = ["admin"], may = ["select"] }
+
+[[operation]]
+kind = "secure_rows"
+table = "public.profiles"
+owner = "id"
+owner_may = ["select", "update"]
+
+[[operation]]
+kind = "secure_rows"
+table = "public.user_id_mapping"
+owner = "supabase_user_id"
+owner_may = ["select"]
+
+[[operation]]
+kind = "publish_changes"
+table = "public.notes"
+full = true
+"""
+)

@@ -9,9 +9,10 @@ import pytest
 
 from ecluse.postgres.connect import Database
 from ecluse.supabase.prepare import prepare
-from tests.harness import Stage, load, same, snapshot
+from tests.harness import Stage, load, same, same_rows, same_structure, snapshot
 from tests.supabase.conftest import ask, drop_roles
-from tests.supabase.people import ACCOUNTS, BCRYPT, GRACE, LEGACY, MIGRATION
+from tests.supabase.people import ACCOUNTS, BCRYPT, GRACE, LEGACY, MIGRATION, SECURED
+from tests.supabase.test_secure_rows import as_user
 
 NEW = BCRYPT.replace("$04$", "$10$")
 
@@ -149,3 +150,22 @@ def test_what_the_new_application_writes_goes_home(stage: Stage) -> None:
     assert ask(stage.database, parked) == [("public.notes", "of somebody new"), ("public.quotas", None)]
     stays = "SELECT email FROM auth.users ORDER BY 1"
     assert ask(stage.database, stays) == [("grace@example.com",), ("new@example.com",)]
+
+
+def test_new_tables_are_secured_and_published_in_the_same_switch(stage: Stage) -> None:
+    stage.file.write_text(SECURED)
+    before = snapshot(stage.database)
+    stage.apply()
+    stage.switch()
+    stage.verify()
+    [(ada,)] = ask(stage.database, "SELECT supabase_user_id::text FROM user_id_mapping WHERE old_user_id = 1")
+    for table, rows in (("notes", 3), ("profiles", 1), ("user_id_mapping", 1)):
+        assert ask(stage.database, as_user(ada), f"SELECT count(*) FROM {table}") == [(rows,)], table
+    admin = as_user(GRACE, '{"app_metadata": {"role": "admin"}}')
+    assert ask(stage.database, admin, "SELECT count(*) FROM notes") == [(15,)]
+    published = "SELECT tablename::text FROM pg_publication_tables WHERE pubname = 'supabase_realtime'"
+    assert ask(stage.database, published) == [("notes",)]
+    stage.rollback()
+    after = snapshot(stage.database)
+    same_structure(after.catalog, before.catalog)
+    same_rows(after, before)  # the probes' inserts have taken numbers of sequences, which nothing gives back

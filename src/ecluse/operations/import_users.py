@@ -110,7 +110,10 @@ class ImportUsers(Operation):
         alias = self._aliases(work, table)
         roster, known = self._roster(work, people, alias)
         work.imported[table.name] = Imported(people, alias.roster)
-        mapping = self._mapping_table(work, table, people)
+        mapping, profile = self._mapping_table(work, table, people), self._profile(work, table, people)
+        work.made |= {
+            made.name: made for made in (mapping, *([profile.table] if profile and not profile.joins else []))
+        }
         flow = PeopleFlow(
             people,
             table,
@@ -118,7 +121,7 @@ class ImportUsers(Operation):
             mapping,
             accounts,
             identities,
-            self._profile(work, table, people),
+            profile,
             silent=self.triggers == "suppress",
             refuse=self.unfit == "refuse",
         ).flow()
