@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -605,3 +606,21 @@ def test_what_is_written_meanwhile_is_no_difference(integer: World, database: Da
     assert process.returncode == 0, out + err
     assert json.loads(out)["total"]["imported"] == 3000 and written
     assert integer.project.execute("SELECT count(*) FROM user_conversations WHERE user_id = 1") == [(3000 + written,)]
+
+
+def test_the_page_tells_what_is_true(world: World) -> None:
+    """Its memory is imported, and its SQL takes it back."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "import-json-memories.md").read_text(encoding="utf-8")
+    [memory], [sql] = (re.findall(rf"```{kind}\n(.*?)```", page, re.S) for kind in ("json", "sql"))
+    path = world.write(name_of(1), memory.encode())
+    assert path.name in page
+    world.put(2, entry())
+    assert world.value("--confirm")["total"]["imported"] == 3
+    assert [row[:2] for row in world.rows() if row[0] != SECRET] == [
+        ("How many?", "Forty-two."),
+        ("And now?", "The same."),
+    ]
+    world.project.execute(sql)
+    assert [row[0] for row in world.rows()] == [SECRET]
+    (world.folder / f"{path.name}.migrated").rename(path)
+    assert world.value("--confirm")["total"]["imported"] == 2
