@@ -20,6 +20,7 @@ from ecluse.operations.rules import Lookup, col
 from ecluse.operations.work import CensusQuery, Imported, Work
 
 _IDS = re.compile(r"(smallint|integer|bigint|uuid|text|character varying(\(\d+\))?)\Z")
+_RULES = {"cascade": "c", "set null": "n", "restrict": "r"}  # as pg_constraint has them
 _REFERENCE = re.compile(r"REFERENCES .*?\([^)]*\)")
 
 
@@ -110,19 +111,25 @@ class _Owners:
             self._work.hazard("sequence-ends", "note", table.name, message)
 
     def _key(self, table: Table, column: Column) -> None:
-        """A foreign key to the users becomes one to the accounts; a column that has none may get one."""
+        """A foreign key to the users becomes one to the accounts; a column that has none may get one.
+
+        What happens at a deletion is said where the key says nothing itself: else nobody could delete an account.
+        """
         draft = self._work.draft(table)
         keys = [key for key in table.foreign_keys if column.name in key.columns]
         for key in keys:
             if key.references == self._people.table and key.referenced_columns == (self._people.id.name,):
                 text = _REFERENCE.sub(lambda _: f"REFERENCES {ACCOUNTS.sql} (id)", key.definition, count=1)
+                if key.on_delete == "a" and self._on_delete:
+                    text = text.replace(" (id)", f" (id) ON DELETE {self._on_delete.upper()}", 1)
+                    key = replace(key, on_delete=_RULES[self._on_delete])
                 again = replace(key, definition=text, references=ACCOUNTS, referenced_columns=("id",))
                 draft.redeclared.setdefault(("constraints", key.name), again)
         if self._on_delete and not keys:
             name = f"{table.name.name}_{column.name}_fkey"
             text = f"FOREIGN KEY ({ident(column.name)}) REFERENCES {ACCOUNTS.sql} (id)"
             text += f" ON DELETE {self._on_delete.upper()}"
-            draft.keys.append(Constraint(name, "f", text, (column.name,), ACCOUNTS, ("id",), self._on_delete[0]))
+            draft.keys.append(Constraint(name, "f", text, (column.name,), ACCOUNTS, ("id",), _RULES[self._on_delete]))
 
     def _count(self, table: Table, column: Column) -> None:
         mine = col(column.name)
