@@ -15,7 +15,6 @@ from ecluse.operations.following import follow
 from ecluse.operations.owned import Owner
 from ecluse.operations.people_flow import ACCOUNTS
 from ecluse.operations.people_sql import HELD
-from ecluse.operations.people_tally import roster_now
 from ecluse.operations.rules import Lookup, col
 from ecluse.operations.work import CensusQuery, Imported, Work
 
@@ -73,6 +72,7 @@ class _Owners:
         where: tuple[str | int, ...],
     ) -> None:
         self._work, self._operation, self._where = work, operation, where
+        self._now = imported.now
         self._people, self._refuse, self._on_delete = imported.people, refuse, on_delete
         self._rule = Owner(imported.roster, imported.people.id.type)
 
@@ -133,15 +133,12 @@ class _Owners:
 
     def _count(self, table: Table, column: Column) -> None:
         mine = col(column.name)
-        # The roster is not there yet: it is worked out once, and joined. Formats of passwords cost most of it.
-        people = replace(self._people, password=None)
         bad = f"{mine} IS NOT NULL AND i.uid IS NULL"
         key = f"i.old_user_id::text = {mine}::text"
         sql = (
-            f"WITH i AS MATERIALIZED ({roster_now(people)})\n"
             f"SELECT count(*) AS rows, count(*) FILTER (WHERE {bad}) AS invalid, 0::bigint AS unusual, "
             f"0::bigint AS collisions, coalesce((array_agg(DISTINCT {mine}::text) FILTER (WHERE {bad}))[:5], '{{}}') "
-            f"AS samples\nFROM ONLY {table.name.sql} m LEFT JOIN i ON {key} AND i.outcome <> '{HELD}'"
+            f"AS samples\nFROM ONLY {table.name.sql} m LEFT JOIN {self._now} i ON {key} AND i.outcome <> '{HELD}'"
         )
         policy = "refuse" if self._refuse else "quarantine"
         reason = "not the id of a user who is carried"
