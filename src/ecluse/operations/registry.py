@@ -9,6 +9,7 @@ from ecluse.operations.archive_table import ArchiveTable
 from ecluse.operations.base import Operation
 from ecluse.operations.convert_column import ConvertColumn
 from ecluse.operations.define import Define
+from ecluse.operations.import_users import ImportUsers
 from ecluse.operations.merge_rows import MergeRows
 from ecluse.operations.move_table import MoveTable
 from ecluse.operations.publish_changes import PublishChanges
@@ -23,6 +24,7 @@ OPERATIONS: dict[str, type[Operation]] = {
     for operation in (
         ConvertColumn,
         RemapIds,
+        ImportUsers,
         SplitTable,
         MergeRows,
         ReshapeTable,
