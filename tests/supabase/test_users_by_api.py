@@ -14,9 +14,11 @@ from ecluse.operations.inputs import read_ids
 from ecluse.operations.people_sql import NO_ADDRESS, NOT_VALID, TAKEN, TWINS
 from ecluse.postgres.connect import Database
 from ecluse.supabase.admin_api import AdminApi
-from ecluse.supabase.user_outcomes import RESET, mask_email, write_outcomes, write_user_map
+from ecluse.supabase.prepare import prepare
+from ecluse.supabase.user_outcomes import RESET, UserOutcome, mask_email, write_outcomes, write_user_map
 from ecluse.supabase.users_by_api import Choices, ImportByApi
 from tests.supabase.admin_api import AdminApiServer, serving
+from tests.supabase.conftest import drop_roles
 from tests.supabase.importing import KEY, carry_out, everybody, importing
 from tests.supabase.legacy import BCRYPT, MIGRATION, load_users, mapped, rows
 
@@ -208,7 +210,7 @@ def test_another_table_of_that_name_is_refused(users: Database, api: AdminApiSer
 def test_a_row_that_names_another_account_is_refused(users: Database, api: AdminApiServer) -> None:
     carry_out(users, api)
     rows(users, "UPDATE public.user_id_mapping SET supabase_user_id = gen_random_uuid() WHERE old_user_id = 1")
-    with importing(users, api) as work, pytest.raises(PlanRefused, match=r"1 rows of 'public\.user_id_mapping'"):
+    with importing(users, api) as work, pytest.raises(PlanRefused, match=r"'public\.user_id_mapping' has rows \(1\)"):
         work.survey(bodies=True)
 
 
@@ -217,8 +219,21 @@ def test_users_without_an_id_of_their_own_are_refused(database: Database, api: A
     rows(
         database, "INSERT INTO public.users VALUES (1, 'a@example.com'), (1, 'b@example.com'), (NULL, 'c@example.com')"
     )
-    with importing(database, api) as work, pytest.raises(PlanRefused, match="1 users have no id, and 1 have the id of"):
+    with (
+        importing(database, api) as work,
+        pytest.raises(PlanRefused, match=r"without an id \(1\), or with the id of another \(1\)"),
+    ):
         work.survey(bodies=False)
+
+
+def test_the_table_of_addresses_is_not_open_to_browsers(users: Database, api: AdminApiServer) -> None:
+    drop_roles(users)
+    prepare(users)  # which gives anon every new table of this role
+    rows(users, "CREATE TABLE public.other ()")
+    carry_out(users, api)
+    ask = "SELECT has_table_privilege('anon', 'public.other', 'SELECT'), has_table_privilege('anon', '{}', 'SELECT')"
+    assert rows(users, ask.format("public.user_id_mapping")) == [(True, False)]
+    drop_roles(users)
 
 
 # --- files --------------------------------------------------------------------------------------------
@@ -245,6 +260,14 @@ def test_the_files_are_private_masked_and_what_remap_ids_takes(
     assert ids.stat().st_mode & 0o777 == 0o600
     assert dict(read_ids(ids.read_text())) == {old: uid for old, (uid, _) in mapped(users).items()}
     assert [path.name for path in tmp_path.iterdir()] in (["ids.csv", "outcomes.csv"], ["outcomes.csv", "ids.csv"])
+
+
+def test_an_id_that_is_an_address_is_masked_too(tmp_path: Path) -> None:
+    file = tmp_path / "o.csv"
+    write_outcomes(
+        file, [UserOutcome("ada@example.com", "ada@example.com", "created", "x", "bcrypt", "")], show_values=False
+    )
+    assert file.read_text().splitlines()[1] == "a***@e***.com,a***@e***.com,created,x,bcrypt,"
 
 
 def test_masks() -> None:

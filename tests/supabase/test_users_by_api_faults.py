@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -59,6 +60,14 @@ def test_somebody_who_was_quicker_is_matched(users: Database, api: AdminApiServe
         assert (work.roster.summary().of("created"), work.roster.summary().of("matched")) == (3, 1)
     for uid, email in mapped(users).values():
         assert api.accounts[uid]["email"] == email
+
+
+def test_two_imports_at_once_make_nobody_twice(users: Database, api: AdminApiServer) -> None:
+    load_many(users, 60)
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [each.result() for each in [pool.submit(carry_out, users, api) for _ in range(2)]]
+    assert outcomes[0] == outcomes[1]
+    assert len(api.accounts) == len(mapped(users)) == 64
 
 
 def test_an_address_with_signs_of_a_pattern_matches_letter_by_letter(database: Database, api: AdminApiServer) -> None:

@@ -149,7 +149,8 @@ class AdminApi:
         if seconds is None:
             return
         if seconds > self.patience.longest:
-            raise Failed(Cause(f"auth is not to be asked again for {seconds:.0f} s: {said(reply)}", "--rate"))
+            why = f"auth is not to be asked again for {seconds:.0f} s: {said(reply)}"
+            raise Failed(Cause(why, "later, with a lower --rate"))
         self.pace.hold(seconds)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from ecluse.errors import MissingRights, PlanRefused
 from ecluse.model.catalog import Catalog, Role
 from ecluse.model.migration import Migration
-from ecluse.model.names import Name, ident
+from ecluse.model.names import Name, ident, literal
 from ecluse.model.uuid_sql import to_uuid
 from ecluse.operations.import_users import ImportUsers
 from ecluse.operations.people_sql import CREATED, MATCHED, People
@@ -68,7 +68,7 @@ class Roster:
         """Raise PlanRefused where something else has the name of the mapping, MissingRights where it cannot be made."""
         found = catalog.tables.get(self.mapping)
         if found is None:
-            if self._is("to_regclass(%s) IS NOT NULL", self.mapping.sql):
+            if self._mapping_is("relkind <> 'r'"):
                 raise self._other("it is no table")
             if not self._is("has_schema_privilege(to_regnamespace(%s)::oid, 'CREATE')", ident(self.mapping.schema)):
                 hint = f"GRANT CREATE ON SCHEMA {ident(self.mapping.schema)} TO current_user"
@@ -97,7 +97,7 @@ class Roster:
 
         Raises PlanRefused where a user has no id, or not one of its own, or is mapped to another account already.
         """
-        mapped = self._is("to_regclass(%s) IS NOT NULL", self.mapping.sql)
+        mapped = self._mapping_is("relkind = 'r'")
         with self.session.transaction():
             self._run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             self._run("SET LOCAL work_mem = '64MB'")
@@ -152,8 +152,8 @@ class Roster:
         )
         if none or twice:
             raise PlanRefused(
-                f"in '{self.people.table}', {none} users have no id, and {twice} have the id of another: nobody could "
-                "say who became whom",
+                f"'{self.people.table}' has rows without an id ({none}), or with the id of another ({twice}): nobody "
+                "could say who became whom",
                 hint=f"is '{self.people.id.name}' the right column? In the migration: id = \"column\"",
                 state=_NOTHING,
             )
@@ -164,7 +164,7 @@ class Roster:
         wrong += self._number(f"{one} ON x.supabase_user_id = r.uid WHERE x.old_user_id <> r.old_user_id")
         if wrong:
             raise PlanRefused(
-                f"{wrong} rows of '{self.mapping}' name another account than the one that has the e-mail address now",
+                f"'{self.mapping}' has rows ({wrong}) of another account than that which has the e-mail address now",
                 details="an account or a user was deleted, or changed the address, since the row was written",
                 hint=f"look at them, and delete the rows of '{self.mapping}' that are wrong",
                 state=_NOTHING,
@@ -174,9 +174,11 @@ class Roster:
 
     def make_mapping(self) -> None:
         """Make the table of who became whom, where it is missing."""
-        if self._is("to_regclass(%s) IS NOT NULL", self.mapping.sql):
-            return
         with self.session.transaction():
+            # Two imports at once would both find it missing.
+            self._run(f"SELECT pg_advisory_xact_lock(hashtext({literal(self.mapping.sql)}))")
+            if self._mapping_is("relkind = 'r'"):
+                return
             self._run(
                 f"CREATE TABLE {self.mapping.sql} (old_user_id {self.people.id.type} PRIMARY KEY, "
                 "supabase_user_id uuid NOT NULL UNIQUE, email text NOT NULL, "
@@ -248,6 +250,13 @@ class Roster:
             f"SELECT count(*) FROM {_ROSTER} r JOIN {self.mapping.sql} x ON {_SAME} "
             f"LEFT JOIN {LISTED} l ON l.id = x.supabase_user_id AND l.email = r.email WHERE l.id IS NULL"
         )
+
+    def _mapping_is(self, condition: str) -> bool:
+        # Not to_regclass, which may say from its cache that a table is missing that another session has just made.
+        there = (
+            f"EXISTS (SELECT FROM pg_class WHERE relname = %s AND relnamespace = to_regnamespace(%s) AND {condition})"
+        )
+        return self._is(there, self.mapping.name, ident(self.mapping.schema))
 
     # --- SQL --------------------------------------------------------------------------------------
 

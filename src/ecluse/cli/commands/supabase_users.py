@@ -127,7 +127,7 @@ def _by_api(invocation: Invocation, asked: Asked) -> int:
     operation = _operation(wanted)
     database = project.database(wanted.database)
     if not asked.dry_run:
-        running.confirm_protected(invocation, database, "supabase users: make the mapping in")
+        running.confirm_protected(invocation, database, "write the mapping to")
         if not (asked.confirm or invocation.yes):
             running.require_terminal(invocation, "make accounts of all users", "--confirm")
     stop = Stop()
