@@ -22,7 +22,7 @@ from ecluse.operations.work import Work
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.connect import Session
 from ecluse.supabase.accounts import ACCOUNTS, LISTED
-from ecluse.supabase.user_outcomes import Summary, UserOutcome, summary, told
+from ecluse.supabase.user_outcomes import Summary, UserOutcome, read_outcomes, summary
 
 _NOTHING = "nothing was changed"
 _ROSTER = "pg_temp.ecluse_roster"
@@ -231,11 +231,7 @@ class Roster:
 
     def outcomes(self) -> Iterator[UserOutcome]:
         """Every user, in the order of the ids."""
-        sql = f"SELECT old_user_id::text, email, outcome, uid::text, password, reason FROM {_ROSTER} ORDER BY n"
-        with self.session.transaction(), self.session.cursor(name="ecluse_outcomes") as cursor:
-            cursor.itersize = 2000
-            for old, email, outcome, uid, password, reason in cursor.execute(sql.encode()):
-                yield UserOutcome(old, email or "", outcome, uid or "", *told(outcome, password, reason))
+        return read_outcomes(self.session, f"{_ROSTER} ORDER BY n")
 
     def there(self) -> tuple[int, int]:
         """How many users are written down with their accounts, and how many should be."""

@@ -19,6 +19,7 @@ from ecluse.identity.findings import mask
 from ecluse.operations.inputs import EVIDENCE, MAP_COLUMNS
 from ecluse.operations.password_sql import CARRIED
 from ecluse.operations.people_sql import CREATED, HELD, MATCHED
+from ecluse.postgres.connect import Session
 
 FAILED = "failed"
 """The service refused to make the account; the reason is what it said."""
@@ -91,6 +92,15 @@ def summary(rows: int, counted: Iterable[tuple[str, str, str | None, int, int]])
     # What is carried whole comes first, and then what the most users share.
     groups.sort(key=lambda g: (order.index(g.outcome), g.reason != "", -g.users, g.password, g.reason))
     return Summary(rows, tuple(groups))
+
+
+def read_outcomes(session: Session, rows: str) -> Iterator[UserOutcome]:
+    """The users of a roster, a few thousand at a time; `rows` is what follows FROM."""
+    sql = f"SELECT old_user_id::text, email, outcome, uid::text, password, reason FROM {rows}"
+    with session.transaction(), session.cursor(name="ecluse_outcomes") as cursor:
+        cursor.itersize = 2000
+        for old, email, outcome, uid, password, reason in cursor.execute(sql.encode()):
+            yield UserOutcome(old, email or "", outcome, uid or "", *told(outcome, password, reason))
 
 
 def counts(found: Summary) -> dict[str, Any]:

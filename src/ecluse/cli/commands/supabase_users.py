@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,9 @@ from ecluse.cli.project import Project
 from ecluse.cli.render import human
 from ecluse.cli.render import users as texts
 from ecluse.cli.render.json import plain
-from ecluse.errors import Interrupted, MigrationFileError, WrongUsage
+from ecluse.cli.users_asked import WORD, Asked, finish, operation_of
+from ecluse.cli.users_by_engine import by_engine
+from ecluse.errors import Interrupted
 
 if TYPE_CHECKING:
     from ecluse.engine.context import Stop
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from ecluse.supabase.user_outcomes import Summary
     from ecluse.supabase.users_by_api import ImportByApi
 
-_WORD = "MIGRATE"
 _MOMENTS = (
     "the admin API sets neither created_at nor last_sign_in_at: accounts that it makes are of today, and nobody has "
     "signed in"
@@ -40,34 +40,6 @@ _PLAINLY = (
     "service key and password hashes go over the network as they are: the address is http, and not of this machine"
 )
 _LATER = "who has registered in the old application since is taken by the same command again"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The options, whichever way users are imported."""
-
-    migration: str
-    via: str
-    stack: Path
-    url: str
-    dry_run: bool
-    confirm: bool
-    outcomes: Path | None
-    map_file: Path | None
-    show_values: bool
-    rate: float
-    page_size: int
-
-    def check(self) -> None:
-        """Raise WrongUsage where a file could not be written at the end."""
-        for file in (self.outcomes, self.map_file):
-            if file and not os.access(file.parent, os.W_OK):
-                raise WrongUsage(f"'{file}' cannot be written: there is no such folder, or it is not ours")
-        if self.map_file and self.dry_run:
-            raise WrongUsage("--map is written when the accounts are there", hint="--map FILE --no-dry-run")
-        if self.map_file and self.map_file.exists():
-            hint = f"mv {self.map_file} {self.map_file}.old"
-            raise WrongUsage(f"'{self.map_file}' is there already, and maps are not overwritten", hint=hint)
 
 
 @click.command(cls=Command)
@@ -80,7 +52,7 @@ class Asked:
     help="How: rows into schema auth of the migration's database, or accounts made by auth over HTTP.",
 )
 @click.option("--dry-run/--no-dry-run", default=True, help="Only say what would become of everybody; the default.")
-@click.option("--confirm", is_flag=True, help=f"Do it, without asking for the word {_WORD}.")
+@click.option("--confirm", is_flag=True, help=f"Do it, without asking for the word {WORD}.")
 @click.option("--outcomes", type=click.Path(path_type=Path, dir_okay=False), help="Write a line for each user (CSV).")
 @click.option(
     "--map",
@@ -113,9 +85,7 @@ def users(invocation: Invocation, /, **given: Any) -> int:
     """
     asked = Asked(**{**given, "dry_run": given["dry_run"] and not given["confirm"]})
     asked.check()
-    if asked.via == "engine":
-        raise WrongUsage("--via engine is not there yet", hint="--via admin-api")
-    return _by_api(invocation, asked)
+    return by_engine(invocation, asked) if asked.via == "engine" else _by_api(invocation, asked)
 
 
 def _by_api(invocation: Invocation, asked: Asked) -> int:
@@ -124,7 +94,7 @@ def _by_api(invocation: Invocation, asked: Asked) -> int:
 
     project = Project.of(invocation)
     wanted = project.migration(asked.migration)
-    operation = _operation(wanted)
+    operation = operation_of(wanted)
     database = project.database(wanted.database)
     if not asked.dry_run:
         running.confirm_protected(invocation, database, "write the mapping to")
@@ -138,32 +108,19 @@ def _by_api(invocation: Invocation, asked: Asked) -> int:
             found = work.survey(bodies=not asked.dry_run)
         value = _value(asked, wanted, database, work, found)
         if asked.dry_run:
-            _finish(invocation, asked, work, value)
+            finish(invocation, asked, work.roster.outcomes, value)
             invocation.next(f"{again} --no-dry-run")
             return 0
         if found.to_create and not (asked.confirm or invocation.yes):
             for line in texts.imported(plain(value | {"dry_run": True})):
                 invocation.say(line)
-            running.confirm_word(invocation, f"make {human.many(found.to_create, 'account')}", _WORD, "--confirm")
+            running.confirm_word(invocation, f"make {human.many(found.to_create, 'account')}", WORD, "--confirm")
         with _told(invocation, stop, f"{again} --no-dry-run") as work.tell:
             value["mapped"] = work.carry_out()
             value["checks"] = work.prove()
         value |= {"good": not any(check.wrong for check in value["checks"])} | counts(work.roster.summary())
-        _finish(invocation, asked, work, value)
+        finish(invocation, asked, work.roster.outcomes, value)
         return 0 if value["good"] else 3
-
-
-def _finish(invocation: Invocation, asked: Asked, work: ImportByApi, value: dict[str, Any]) -> None:
-    """Write the files, and tell what came of it. No map of an import that was not proved."""
-    from ecluse.supabase.user_outcomes import write_outcomes, write_user_map
-
-    if asked.outcomes:
-        write_outcomes(asked.outcomes, work.roster.outcomes(), show_values=asked.show_values)
-        value["outcomes"] = str(asked.outcomes)
-    if asked.map_file and value["good"]:
-        value["map_lines"] = write_user_map(asked.map_file, work.roster.outcomes())
-        value["map"] = str(asked.map_file)
-    invocation.show(value, texts.imported)
 
 
 @contextmanager
@@ -203,18 +160,6 @@ def _told(invocation: Invocation, stop: Stop, again: str) -> Iterator[Callable[[
         except Interrupted as stopped:
             stopped.hint = f"go on with `{again}`"
             raise
-
-
-def _operation(migration: Migration) -> ImportUsers:
-    from ecluse.operations.import_users import ImportUsers
-
-    found = [operation for operation in migration.operations if isinstance(operation, ImportUsers)]
-    if len(found) != 1:
-        raise MigrationFileError(
-            f"'{migration.name}' has {len(found)} operations import_users, and this command carries out one",
-            hint='[[operation]]\nkind = "import_users"\ntable = "public.users"',
-        )
-    return found[0]
 
 
 def _value(asked: Asked, migration: Migration, database: Database, work: ImportByApi, found: Summary) -> dict[str, Any]:
