@@ -18,20 +18,21 @@ DOCUMENTS = Name("public", "documents")
 PROFILES = Name("public", "profiles")
 MAPPING = Name("public", "user_id_mapping")
 
-# The tables of the services have no foreign key to the users: which column it is, only their code says.
-OWNERS = {
-    Name("public", name): "user_id"
-    for name in (
-        "user_conversations",
-        "user_documents",
-        "user_contexts",
-        "user_storage_quotas",
-        "migration_status",
-        "reports",
-        "watch_configs",
-        "watch_history",
-    )
-}
+# The tables of the services have no foreign key to the users: which column it is, only their code says. The others lose
+# theirs where they come from another database.
+_OWNED = (
+    "user_conversations",
+    "user_documents",
+    "user_contexts",
+    "user_storage_quotas",
+    "migration_status",
+    "reports",
+    "watch_configs",
+    "watch_history",
+    "activity_logs",
+)
+OWNERS: dict[Name, tuple[str, ...]] = {Name("public", name): ("user_id",) for name in _OWNED}
+OWNERS[Name("public", "invitations")] = ("created_by", "used_by")
 _IDS = ("smallint", "integer", "bigint")
 
 
@@ -66,7 +67,11 @@ def recognise(catalog: Catalog) -> Found:
     """The users and all that belongs to them. Raises UnknownGeneration, which says what is missing."""
     users = catalog.tables.get(USERS)
     if users is None:
-        raise UnknownGeneration(f"there is no table '{USERS}', so this application keeps no users of its own")
+        raise UnknownGeneration(
+            f"there is no table '{USERS}' in '{catalog.database}', so there are no users to become accounts",
+            hint="where the tables are in another database, move them here first, and finish that migration:\n"
+            '[[operation]]\nkind = "move_table"\nfrom = "app"\ntable = "public.users"',
+        )
     try:
         people = recognise_people(users, {}, "UTC")
     except KeyError as error:
@@ -77,8 +82,7 @@ def recognise(catalog: Catalog) -> Found:
     if ACCOUNTS not in catalog.tables:
         raise UnknownGeneration(
             f"there are no accounts of Supabase in '{catalog.database}': {ACCOUNTS} is missing",
-            hint="ecluse supabase prepare app\n"
-            "where the Supabase is another database, the tables have to be there first: see move_table",
+            hint="ecluse supabase prepare app",
         )
     return Found(catalog, users, people, tuple(_owners(catalog, people)))
 
@@ -88,14 +92,13 @@ def _owners(catalog: Catalog, people: People) -> Iterator[Owned]:
     for name, key in catalog.referencing(USERS):
         if key.referenced_columns == (people.id.name,) and name != TOKENS:
             seen.add((name, key.columns[0]))
-    for name, column in OWNERS.items():
-        if name in catalog.tables and _may_hold(catalog.tables[name].column(column), people):
-            seen.add((name, column))
+    for name, columns in OWNERS.items():
+        if table := catalog.tables.get(name):
+            seen |= {(name, column) for column in columns if _may_hold(table.column(column), people)}
     for name, word in sorted(seen):
-        table = catalog.tables[name]
-        found = table.column(word)
+        found = catalog.tables[name].column(word)
         if found is not None:
-            yield Owned(table, found)
+            yield Owned(catalog.tables[name], found)
 
 
 def _may_hold(column: Column | None, people: People) -> bool:
