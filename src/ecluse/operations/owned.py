@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 from ecluse.model.flow import Reject
 from ecluse.model.uuid_sql import to_uuid
+from ecluse.operations.keyed import INTEGERS, Keyed
 from ecluse.operations.people_sql import HELD
-from ecluse.operations.rules import Find, Lookup, as_text, cast
-
-_INTEGERS = ("smallint", "integer", "bigint")
+from ecluse.operations.rules import Find, Lookup, as_text
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Keyed):
     """The id of a user, by the roster `roster`, whose keys are of the type `key`."""
 
     roster: str
@@ -29,10 +28,10 @@ class Owner:
 
     def _as_key(self, expr: str, old_type: str) -> str:
         """The value as a key of the roster; a text that could be none is NULL, not an error."""
-        if old_type == self.key or (old_type in _INTEGERS and self.key in _INTEGERS):
+        if old_type == self.key or (old_type in INTEGERS and self.key in INTEGERS):
             return f"({expr})"
         text = as_text(expr, old_type)
-        if self.key in _INTEGERS:
+        if self.key in INTEGERS:
             return f"(CASE WHEN {text} ~ '^(0|-?[1-9][0-9]{{0,17}})$' THEN ({text})::bigint END)"
         if self.key == "uuid":
             return f"(CASE WHEN {text} ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN ({text})::uuid END)"
@@ -80,9 +79,3 @@ class Owner:
         """Whether a new value may be that of the old text: what it became, or had become before, or the text itself."""
         ids = f"SELECT unnest(i.was || i.uid) FROM {{{{{self.roster}}}}} i WHERE {self._find(text, 'text')}"
         return f"{expr} = ANY (ARRAY({ids}) || {to_uuid(text)})"
-
-    def was_unit(self, expr: str, text: str, old_type: str) -> str:
-        """Whether an old value is written so; the text may be that of an account that was never a user."""
-        if old_type not in _INTEGERS:
-            return f"{expr} = {cast(text, old_type)}"
-        return f"{expr} = (CASE WHEN {text} ~ '^-?[0-9]+$' THEN ({text})::{old_type} END)"
