@@ -153,6 +153,16 @@ class ImportUsers(Operation):
                 f"'{people.id.name}' of '{table.name}' is not its key, so its users cannot be told apart",
                 f"ALTER TABLE {table.name.sql} ADD PRIMARY KEY (…)",
             )
+        role = work.catalog.role
+        if not (role.superuser or role.bypass_rls or accounts.owner in role.member_of):
+            work.hazard(
+                "accounts-hidden",
+                "refuse",
+                ACCOUNTS,
+                f"role '{role.name}' sees no account: row level security is on for {ACCOUNTS}, which belongs to "
+                f"{accounts.owner}",
+                f"ALTER ROLE {ident(role.name)} BYPASSRLS, or connect as the role `postgres` of the Supabase",
+            )
         for trigger in accounts.triggers:
             if "insert" in trigger.events and trigger.enabled in "OA":
                 fires = "fires for each user who is imported" if self.triggers == "fire" else "does not fire for them"
