@@ -17,6 +17,7 @@ import pytest
 
 import ecluse
 from ecluse.postgres.connect import Database
+from tests.cli.memories import INTEGER, UUID, World
 
 MIGRATION = """\
 name = "uuids"
@@ -168,3 +169,22 @@ def ended(process: subprocess.Popen[str]) -> Result:
     """What a process that is about to end leaves."""
     out, err = process.communicate(timeout=60)
     return Result(process.returncode, out, err)
+
+
+@pytest.fixture
+def integer(tmp_path: Path, database: Database) -> World:
+    """Memories before a migration: people are numbers."""
+    return World(write_project(tmp_path, database), INTEGER)
+
+
+@pytest.fixture
+def uuid(tmp_path: Path, database: Database) -> World:
+    """Memories after it."""
+    return World(write_project(tmp_path, database), UUID)
+
+
+@pytest.fixture(params=["integer", "uuid"])
+def world(request: pytest.FixtureRequest) -> World:
+    """Either."""
+    found: World = request.getfixturevalue(request.param)
+    return found

@@ -99,3 +99,33 @@ def account(id_: str, email: str | None, more: str = "") -> str:
         f"INSERT INTO auth.users (instance_id, aud, role, raw_user_meta_data, created_at, updated_at, "
         f"{', '.join(tokens)}, {', '.join(values)}) VALUES ({always}, '', '', '', '', {', '.join(values.values())});"
     )
+
+
+SECURED = (
+    MIGRATION
+    + """
+[[operation]]
+kind = "secure_rows"
+table = "public.notes"
+owner = "user_id"
+owner_may = ["select", "insert", "update", "delete"]
+admin = { claim = "app_metadata.role", values = ["admin"], may = ["select"] }
+
+[[operation]]
+kind = "secure_rows"
+table = "public.profiles"
+owner = "id"
+owner_may = ["select", "update"]
+
+[[operation]]
+kind = "secure_rows"
+table = "public.user_id_mapping"
+owner = "supabase_user_id"
+owner_may = ["select"]
+
+[[operation]]
+kind = "publish_changes"
+table = "public.notes"
+full = true
+"""
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import signal
 import sys
 import traceback
@@ -18,7 +19,7 @@ from ecluse.errors import EcluseError, Interrupted, OurBug, WrongUsage
 
 # In the order of the work. Each names its module in commands/, and the command in it.
 COMMANDS = {
-    name: name
+    name: f"{name}_" if keyword.iskeyword(name) else name
     for name in (
         "init",
         "doctor",
@@ -34,6 +35,7 @@ COMMANDS = {
         "quarantine",
         "supabase",
         "identity",
+        "import",
         "demo",
         "operations",
         "recipes",

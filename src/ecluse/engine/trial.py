@@ -145,13 +145,11 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
                     attempt("trigger", f"{trigger.name} on {name}", statement)
 
 
-# What a run does with such a table: rows come and go, and a trigger that fires always is the owner's to make.
+# What a run does with such a table: rows come and go, are captured, and are referred to.
 _MAY_JOIN = """
-SELECT 'this role may not ' || p || ' there' FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES']) p
+SELECT 'this role may not ' || p || ' there'
+FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRIGGER']) p
 WHERE NOT has_table_privilege(%s::regclass, p)
-UNION ALL SELECT 'it belongs to ' || r.rolname || ', and only its owner may have its changes captured'
-FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
-WHERE c.oid = %s::regclass AND NOT pg_has_role(c.relowner, 'USAGE')
 UNION ALL SELECT 'its row level security hides rows from this role' WHERE row_security_active(%s::regclass)
 """
 
@@ -160,7 +158,7 @@ def _joining(plan: Plan, attempt: _Attempts) -> None:
     """Whether rows may join the tables that stay: rights, and the columns that their version has."""
     for member in plan.joining:
         table = member.table.name
-        for why in attempt.answers(_MAY_JOIN, (table.sql,) * 3):
+        for why in attempt.answers(_MAY_JOIN, (table.sql,) * 2):
             attempt.note("join", str(table), why)
         if member.silent:
             hint = 'triggers = "fire", or another role: a superuser, or `postgres` of a Supabase'

@@ -10,7 +10,7 @@ from pydantic import Field
 from ecluse.model.catalog import Table
 from ecluse.model.flow import ONLY, InputTable, Roster
 from ecluse.model.migration import Settings
-from ecluse.model.names import Name
+from ecluse.model.names import Name, ident
 from ecluse.model.plan import Define
 from ecluse.operations import people_probe, people_tally
 from ecluse.operations.base import Operation
@@ -109,11 +109,21 @@ class ImportUsers(Operation):
                 f"ecluse supabase prepare {work.migration.database}",
             )
             return
+        if self._hidden(work, accounts):
+            return
         self._check(work, table, people, accounts)
         alias = self._aliases(work, table)
         roster, known = self._roster(work, people, alias)
-        work.imported[table.name] = Imported(people, alias.roster)
-        mapping = self._mapping_table(work, table, people)
+        imported = Imported(people, alias.roster, f"pg_temp.{ident(f'ecluse_{alias.roster}')}")
+        work.imported[table.name] = imported
+        work.setup += [
+            f"CREATE TEMP TABLE {imported.now} AS {people_tally.roster_now(people)}",
+            f"ANALYZE {imported.now}",
+        ]
+        mapping, profile = self._mapping_table(work, table, people), self._profile(work, table, people)
+        work.made |= {
+            made.name: made for made in (mapping, *([profile.table] if profile and not profile.joins else []))
+        }
         flow = PeopleFlow(
             people,
             table,
@@ -121,7 +131,7 @@ class ImportUsers(Operation):
             mapping,
             accounts,
             identities,
-            self._profile(work, table, people),
+            profile,
             silent=self.triggers == "suppress",
             refuse=self.unfit == "refuse",
         ).flow()
@@ -133,9 +143,26 @@ class ImportUsers(Operation):
         work.first.append(flow)
         title = f"accounts of the users in {table.name}"
         work.changes.append(Define(title, "", (), verify=people_probe.script(mapping.name)))
-        work.findings.append(Findings(table.name, people_tally.question(people, refuse=self.unfit == "refuse")))
+        work.findings.append(
+            Findings(table.name, people_tally.question(table.name, imported.now, refuse=self.unfit == "refuse"))
+        )
 
     # --- its parts -------------------------------------------------------------------------------------
+
+    def _hidden(self, work: Work, accounts: Table) -> bool:
+        """Whether no account can be seen, so that nothing can be asked of them."""
+        role = work.catalog.role
+        if role.superuser or role.bypass_rls or accounts.owner in role.member_of:
+            return False
+        work.hazard(
+            "accounts-hidden",
+            "refuse",
+            ACCOUNTS,
+            f"role '{role.name}' sees no account: row level security is on for {ACCOUNTS}, which belongs to "
+            f"{accounts.owner}",
+            f"ALTER ROLE {ident(role.name)} BYPASSRLS, or connect as the role `postgres` of the Supabase",
+        )
+        return True
 
     def _check(self, work: Work, table: Table, people: People, accounts: Table) -> None:
         if not people.id.not_null or (people.id.name,) not in {c.columns for c in table.constraints if c.kind in "pu"}:

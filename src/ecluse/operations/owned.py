@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from ecluse.model.flow import Reject
 from ecluse.model.uuid_sql import canonical, to_uuid
+from ecluse.operations.keyed import Keyed
 from ecluse.operations.people_sql import HELD
-from ecluse.operations.rules import INTEGERS, Find, Lookup, as_text, cast, integer_or_null
+from ecluse.operations.rules import INTEGERS, Find, Lookup, as_text, integer_or_null
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Keyed):
     """The id of a user, by the roster `roster`, whose keys are of the type `key`."""
 
     roster: str
@@ -79,13 +80,3 @@ class Owner:
         """Whether a new value may be that of the old text: what it became, or had become before, or the text itself."""
         ids = f"SELECT unnest(i.was || i.uid) FROM {{{{{self.roster}}}}} i WHERE {self._find(text, 'text')}"
         return f"{expr} = ANY (ARRAY({ids}) || {to_uuid(text)})"
-
-    def was_unit(self, expr: str, text: str, old_type: str) -> str:
-        """Whether an old value is written so; the text may be that of an account that was never a user."""
-        if old_type.startswith("character varying"):
-            return f"{expr} = {text}"
-        if old_type == "uuid":
-            return f"{expr} = (CASE WHEN {canonical(text)} THEN ({text})::uuid END)"
-        if old_type not in INTEGERS:
-            return f"{expr} = {cast(text, old_type)}"
-        return f"{expr} = {integer_or_null(text, old_type)}"

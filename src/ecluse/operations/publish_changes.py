@@ -16,7 +16,7 @@ from ecluse.operations.base import Operation
 from ecluse.operations.expressions import InvalidSql, check_mapping
 from ecluse.operations.publishing import PUBLICATION, WORDS, Publishing
 from ecluse.operations.secure_rows import SecureRows
-from ecluse.operations.work import Work, nearest
+from ecluse.operations.work import Becoming, Work, nearest
 
 
 class PublishChanges(Operation):
@@ -50,7 +50,8 @@ class PublishChanges(Operation):
         return f"publish the changes of {self.table}"
 
     def compile(self, work: Work) -> None:
-        table = self._table(work)
+        becoming = self._table(work)
+        table, before = becoming.table, becoming.before
         found = next((p for p in work.catalog.publications if p.name == PUBLICATION), None)
         identity = "f" if self.full else "i" if self.by_index is not None else "d"
         wanted = Publishing(
@@ -66,18 +67,20 @@ class PublishChanges(Operation):
         _refuse_server(work, table, found)
         _tell(work, wanted, found)
         title = f"changes of {table.name}"
-        work.changes.append(SqlChange(title, publishing.up(wanted), publishing.down(wanted), tables=(table,)))
+        work.changes.append(
+            SqlChange(title, publishing.up(wanted), publishing.down(wanted), tables=(before,) if before else ())
+        )
         work.changes.append(Define(f"{title}, sent", "", (), verify=publishing.probes(wanted)))
 
-    def _table(self, work: Work) -> Table:
+    def _table(self, work: Work) -> Becoming:
         name = work.name(self, self.table, "table")
         if name in work.catalog.views:
             raise work.wrong(self, f"'{name}' is a view; what is sent are the changes of tables", "table")
-        table = work.table(self, self.table, "table")
+        becoming = work.becoming(self, self.table, "table")
         twice = [o for o in _publishers(work) if work.name(o, o.table, "table") == name]
         if twice[0] is not self:
             raise work.wrong(self, f"'{name}' is published twice", "table", hint="say it in one operation")
-        return table
+        return becoming
 
     def _named_index(self, work: Work, table: Table) -> str:
         if self.by_index is None:

@@ -43,7 +43,10 @@ class SecureRows(Operation):
     """
 
     kind: Literal["secure_rows"]
-    table: str = Field(description="The table, `schema.name`. It is secured in place.")
+    table: str = Field(
+        description="The table, `schema.name`. It is secured in place; one that operations above replace or make is "
+        "secured as they leave it."
+    )
     owner: str = Field(description="The column that holds whose row it is: what `auth.uid()` gives, as uuid or text.")
     owner_may: tuple[Command, ...] = Field(default=("select",), description="What users may do with their own rows.")
     authenticated_may: tuple[Command, ...] = Field(
@@ -59,14 +62,16 @@ class SecureRows(Operation):
         return f"secure the rows of {self.table}"
 
     def compile(self, work: Work) -> None:
-        table = work.table(self, self.table, "table")
+        becoming = work.becoming(self, self.table, "table")
+        table, before = becoming.table, becoming.before
         rights = self._rights(work, table)
         self._require_supabase(work, table)
         self._tell(work, rights)
         title = f"rows of {table.name}"
-        work.row_counts.append(RowCounts(table.name, row_counts.script(rights)))
-        up, down = row_policies.up(rights), row_policies.down(rights)
-        work.changes.append(SqlChange(title, up, down, tables=(table,)))
+        if before is not None and before.column(self.owner) == table.column(self.owner):
+            work.row_counts.append(RowCounts(table.name, row_counts.script(rights)))
+        up, down = row_policies.up(rights), row_policies.down(rights) if becoming.stays else ""
+        work.changes.append(SqlChange(title, up, down, tables=(before,) if before else ()))
         work.changes.append(Define(f"{title}, as each role", "", (), verify=row_probes.script(rights)))
 
     def _rights(self, work: Work, table: Table) -> Rights:

@@ -56,10 +56,31 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A table of users that the migration imports: who they are, and the alias of the roster of them."""
+    """A table of users that the migration imports: who they are, and the alias of the roster of them.
+
+    `now` is a temporary table of the plan's session: the roster as it would be filled at this moment.
+    """
 
     people: People
     roster: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Becoming:
+    """A table as it will be, and as it is: None where the migration makes it.
+
+    `replaced`: another table takes its place at the switch, so that a rollback has nothing to undo on it.
+    """
+
+    table: Table
+    before: Table | None
+    replaced: bool = False
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is the very table that is there now."""
+        return self.before is not None and not self.replaced
 
 
 @dataclass
@@ -74,8 +95,10 @@ class Work:
     census: list[CensusQuery] = field(default_factory=list)
     row_counts: list[RowCounts] = field(default_factory=list)
     findings: list[Findings] = field(default_factory=list)
+    setup: list[str] = field(default_factory=list)  # temporary tables that census and findings read
     first: list[Change] = field(default_factory=list)  # flows that others look up in, and so come before them
     imported: dict[Name, Imported] = field(default_factory=dict)
+    made: dict[Name, Table] = field(default_factory=dict)  # new tables that later operations may speak of
     drafts: dict[Name, Draft] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
     # Selects to check when all aliases are known: one may name an aside of another operation.
@@ -122,6 +145,18 @@ class Work:
             like = nearest(str(name), (str(known) for known in self.catalog.tables))
             raise NotInDatabase(f"{self.place(operation, *path)}: there is no table '{name}'", hint=like)
         return found
+
+    def becoming(self, operation: OperationSettings, text: str, *path: str | int) -> Becoming:
+        """The table of that name as the operations above leave it. Raises NotInDatabase."""
+        name = self.name(operation, text, *path)
+        if name in self.made:
+            return Becoming(self.made[name], None)
+        table = self.table(operation, text, *path)
+        draft = self.drafts.get(table.name)
+        if draft is None or draft.in_place:
+            return Becoming(table, table)
+        columns = tuple(target.column for target in draft.targets.values())
+        return Becoming(replace(table, columns=columns), table, replaced=True)
 
     def column(self, operation: OperationSettings, table: Table, name: str, *path: str | int) -> Column:
         """The column of that name. Raises NotInDatabase."""
