@@ -14,7 +14,7 @@ from tests.harness import FULL, Halted, Listener, Stage, load, snapshot
 from tests.supabase.conftest import ask, drop_roles
 from tests.supabase.people import account, staged
 
-EXAMPLES = 40 if FULL else 3
+EXAMPLES = 40 if FULL else 2
 IDS = range(1, 8)
 ADDRESSES = ("a@x.io", "b@x.io", "c@x.io", " B@x.io", "A@X.io", "bad", None)
 KNOWN = tuple(f"{n}0000000-0000-4000-8000-00000000000{n}" for n in range(1, 4))
