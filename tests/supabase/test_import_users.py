@@ -10,10 +10,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from ecluse.postgres.connect import Database
-from ecluse.supabase.prepare import prepare
 from tests.harness import Stage, load, same, same_rows, same_structure, snapshot
 from tests.supabase.conftest import ask, drop_roles
-from tests.supabase.people import ACCOUNTS, BCRYPT, GRACE, LEGACY, MIGRATION, SECURED
+from tests.supabase.people import BCRYPT, GRACE, SECURED, staged
 from tests.supabase.test_secure_rows import as_user
 
 NEW = BCRYPT.replace("$04$", "$10$")
@@ -22,12 +21,7 @@ NEW = BCRYPT.replace("$04$", "$10$")
 @pytest.fixture
 def stage(any_server_database: Database, tmp_path: Path) -> Iterator[Stage]:
     """People of every kind beside an account that is there already, and the migration that imports them."""
-    prepare(any_server_database)
-    load(any_server_database, ACCOUNTS)
-    load(any_server_database, LEGACY)
-    file = tmp_path / "people.toml"
-    file.write_text(MIGRATION)
-    yield Stage(any_server_database, file)
+    yield staged(any_server_database, tmp_path)
     drop_roles(any_server_database)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -17,11 +18,13 @@ from ecluse.operations.inputs import input_name
 from ecluse.operations.people import NAMES, recognise
 from ecluse.operations.people_flow import ACCOUNTS, IDENTITIES, Aliases, PeopleFlow, Profile
 from ecluse.operations.people_sql import ACCOUNTS as KNOWN
-from ecluse.operations.people_sql import ROSTER, People
+from ecluse.operations.people_sql import ACCOUNTS_COLUMNS as KNOWN_COLUMNS
+from ecluse.operations.people_sql import ROSTER, STILL, People
 from ecluse.operations.reshape_members import TableSpec, new_table
 from ecluse.operations.work import Findings, Imported, Work
 
 Said = str | Literal[False]
+_ID = re.compile(r"(smallint|integer|bigint|uuid|text|(\w+\.)?citext|character varying(\(\d+\))?)\Z")
 
 
 class ProfileSpec(Settings):
@@ -106,6 +109,8 @@ class ImportUsers(Operation):
                 f"ecluse supabase prepare {work.migration.database}",
             )
             return
+        if self._hidden(work, accounts):
+            return
         self._check(work, table, people, accounts)
         alias = self._aliases(work, table)
         roster, known = self._roster(work, people, alias)
@@ -144,6 +149,20 @@ class ImportUsers(Operation):
 
     # --- its parts -------------------------------------------------------------------------------------
 
+    def _hidden(self, work: Work, accounts: Table) -> bool:
+        role = work.catalog.role
+        if role.superuser or role.bypass_rls or accounts.owner in role.member_of:
+            return False
+        work.hazard(
+            "accounts-hidden",
+            "refuse",
+            ACCOUNTS,
+            f"role '{role.name}' sees no account: row level security is on for {ACCOUNTS}, which belongs to "
+            f"{accounts.owner}",
+            f"ALTER ROLE {ident(role.name)} BYPASSRLS, or connect as the role `postgres` of the Supabase",
+        )
+        return True
+
     def _check(self, work: Work, table: Table, people: People, accounts: Table) -> None:
         if not people.id.not_null or (people.id.name,) not in {c.columns for c in table.constraints if c.kind in "pu"}:
             work.hazard(
@@ -153,16 +172,9 @@ class ImportUsers(Operation):
                 f"'{people.id.name}' of '{table.name}' is not its key, so its users cannot be told apart",
                 f"ALTER TABLE {table.name.sql} ADD PRIMARY KEY (…)",
             )
-        role = work.catalog.role
-        if not (role.superuser or role.bypass_rls or accounts.owner in role.member_of):
-            work.hazard(
-                "accounts-hidden",
-                "refuse",
-                ACCOUNTS,
-                f"role '{role.name}' sees no account: row level security is on for {ACCOUNTS}, which belongs to "
-                f"{accounts.owner}",
-                f"ALTER ROLE {ident(role.name)} BYPASSRLS, or connect as the role `postgres` of the Supabase",
-            )
+        if not _ID.match(people.id.type):
+            what = f"'{people.id.name}' of '{table.name}' is {people.id.type}: an id is an integer, a text or a uuid"
+            work.hazard("id-type", "refuse", table.name, what)
         for trigger in accounts.triggers:
             if "insert" in trigger.events and trigger.enabled in "OA":
                 fires = "fires for each user who is imported" if self.triggers == "fire" else "does not fire for them"
@@ -187,7 +199,7 @@ class ImportUsers(Operation):
         known = InputTable(
             accounts,
             input_name(work.migration.name, accounts),
-            (("id", "uuid"), ("email", 'text COLLATE "C"'), ("known", "bigint"), ("first", "boolean")),
+            KNOWN_COLUMNS,
             ("id",),
             (),
             query=KNOWN,
@@ -204,6 +216,7 @@ class ImportUsers(Operation):
             select,
             people.kin,
             given=accounts,
+            still=STILL,
         )
         return roster, known
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from ecluse.operations.rules import cast
-
-INTEGERS = ("smallint", "integer", "bigint")
+from ecluse.model.uuid_sql import canonical
+from ecluse.operations.rules import INTEGERS, cast, integer_or_null
 
 
 class Keyed(ABC):
@@ -31,6 +30,10 @@ class Keyed(ABC):
 
     def was_unit(self, expr: str, text: str, old_type: str) -> str:
         """Whether an old value is written so. The text may be one that no old value has."""
+        if old_type.startswith("character varying"):
+            return f"{expr} = {text}"
+        if old_type == "uuid":
+            return f"{expr} = (CASE WHEN {canonical(text)} THEN ({text})::uuid END)"
         if old_type not in INTEGERS:
             return f"{expr} = {cast(text, old_type)}"
-        return f"{expr} = (CASE WHEN {text} ~ '^-?[0-9]+$' THEN ({text})::{old_type} END)"
+        return f"{expr} = {integer_or_null(text, old_type)}"

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecluse.model.flow import Reject
-from ecluse.model.uuid_sql import to_uuid
-from ecluse.operations.keyed import INTEGERS, Keyed
+from ecluse.model.uuid_sql import canonical, to_uuid
+from ecluse.operations.keyed import Keyed
 from ecluse.operations.people_sql import HELD
-from ecluse.operations.rules import Find, Lookup, as_text
+from ecluse.operations.rules import INTEGERS, Find, Lookup, as_text, integer_or_null
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,11 @@ class Owner(Keyed):
             return f"({expr})"
         text = as_text(expr, old_type)
         if self.key in INTEGERS:
-            return f"(CASE WHEN {text} ~ '^(0|-?[1-9][0-9]{{0,17}})$' THEN ({text})::bigint END)"
+            return integer_or_null(text, "bigint")
         if self.key == "uuid":
-            return f"(CASE WHEN {text} ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN ({text})::uuid END)"
-        return f"({text})::{self.key}"
+            return f"(CASE WHEN {canonical(text)} THEN ({text})::uuid END)"
+        # Not cast to its length: the text of somebody else could be cut to it.
+        return f"({text})" if self.key.startswith("character varying") else f"({text})::{self.key}"
 
     def forward(self, expr: str, old_type: str) -> str:
         """The account of a user; NULL where there is none, and then the row is rejected."""

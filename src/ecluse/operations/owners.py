@@ -46,7 +46,7 @@ def remap_owners(
             hint = "put the import_users above this operation"
         else:
             hint = f'[[operation]]\nkind = "import_users"\ntable = "{name}"'
-        if any(hazard.id == "no-supabase" for hazard in work.hazards):
+        if any(hazard.id in ("no-supabase", "accounts-hidden") for hazard in work.hazards):
             return  # it was refused already, with the way out
         raise work.wrong(operation, f"no operation above imports the users of '{name}'", "users", hint=hint)
     for position, spec in enumerate(columns):

@@ -261,12 +261,17 @@ class PeopleFlow:
             if column.name in told:
                 there = told[column.name]
                 unchanged = f"({there.forward(text)}) IS NOT DISTINCT FROM ({there.now})"
-                value = f"CASE WHEN {kept} AND (a.matched OR {unchanged}) THEN {text} ELSE {there.back(there.now)} END"
+                back = there.back(there.now)
+                if column.not_null:
+                    filled = self._filled(column)
+                    needed += "" if filled else f" AND ({there.now}) IS NOT NULL"
+                    back = f"coalesce({back}, {filled})" if filled else back
+                value = f"CASE WHEN {kept} AND (a.matched OR {unchanged}) THEN {text} ELSE {back} END"
             else:
                 default = column.default if column.default and constant(column.default) else "NULL"
                 value = f"CASE WHEN {kept} THEN {text} ELSE {default} END"
                 if column.not_null and default == "NULL":
-                    needed = " AND r.old IS NOT NULL"
+                    needed += " AND r.old IS NOT NULL"
             items.append(f"{value} AS {ident(column.name)}")
         select = (
             "SELECT " + ",\n  ".join(items) + f"\nFROM {{{{{self.alias.mapping}}}}} a\n"
@@ -285,6 +290,16 @@ class PeopleFlow:
             logged=tuple(dict.fromkeys([self.people.id.name, self.people.email.name])),
             rejects=tuple(self._reject(reason) for reason in REASONS),
         )
+
+    def _filled(self, column: Column) -> str:
+        """What stands in a column that cannot be empty where the new application emptied it; "" where nothing can."""
+        if column.name == self.people.email.name:
+            return ""
+        if column.default and constant(column.default):
+            return column.default
+        if column.type.startswith(("timestamp", "date")):
+            return f"{self.alias.at}::{column.type}"
+        return f"''::{column.type}" if column.type.startswith(("text", "character varying")) else ""
 
     def _reject(self, reason: str) -> Reject:
         held = (

@@ -30,15 +30,18 @@ _BROKEN = {
     "accounts have NULL where the auth service reads a text or a time": " OR ".join(
         f"u.{name} IS NULL" for name in _READ
     ),
-    "accounts have no e-mail address in lower case": "u.email IS NULL OR u.email <> lower(u.email)",
+    "accounts have an e-mail address that is not in lower case, or nothing to sign in with": (
+        "u.email <> lower(u.email) OR (u.email IS NULL AND u.phone IS NULL AND u.deleted_at IS NULL)"
+    ),
     "accounts have an empty phone number instead of none": "u.phone = ''",
     "accounts have no provider in raw_app_meta_data": (
         "NOT coalesce(u.raw_app_meta_data, '{}') ?& ARRAY['provider', 'providers']"
     ),
     "accounts have no identity that says who they are": (
-        "NOT EXISTS (SELECT FROM auth.identities d WHERE d.user_id = u.id AND d.identity_data->>'sub' = d.provider_id "
-        "AND d.created_at IS NOT NULL AND d.updated_at IS NOT NULL AND d.provider_id = u.id::text "
-        "AND d.provider = 'email')"
+        # One that the service made may be of any provider; whom it deleted has none that says so.
+        "u.deleted_at IS NULL AND NOT EXISTS (SELECT FROM auth.identities d WHERE d.user_id = u.id "
+        "AND d.identity_data->>'sub' = d.provider_id AND d.created_at IS NOT NULL AND d.updated_at IS NOT NULL "
+        "AND (d.provider <> 'email' OR d.provider_id = u.id::text))"
     ),
 }
 

@@ -16,11 +16,11 @@ from ecluse.operations.draft import Conversion, Target, in_type
 from ecluse.operations.following import follow
 from ecluse.operations.inputs import MAP_COLUMNS, ids_name, read_ids
 from ecluse.operations.inside import Documents, Path, as_texts
-from ecluse.operations.keyed import INTEGERS, Keyed
+from ecluse.operations.keyed import Keyed
 from ecluse.operations.owners import remap_owners
 from ecluse.operations.remapped import IS_TEXT, LEAF, Remap, RemappedElements, RemappedInside
 from ecluse.operations.remapped_numbers import RemapNumber
-from ecluse.operations.rules import NO_TEXTS, RANDOM_TEXT, IdMap, Lookup, Mapping, col
+from ecluse.operations.rules import INTEGERS, NO_TEXTS, RANDOM_TEXT, IdMap, Lookup, Mapping, col
 from ecluse.operations.work import Work
 
 _TYPES = r"uuid|smallint|integer|bigint|text|character varying(\((?P<length>\d+)\))?|(\w+\.)?citext"
