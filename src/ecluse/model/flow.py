@@ -68,6 +68,7 @@ class Member:
     join: str = ""  # satellites: condition between `m` (this member) and `a` (its side's anchor)
     logged: tuple[str, ...] = ()  # columns that capture logs: all that `unit` or `join` read, and the key
     rejects: tuple[Reject, ...] = ()  # old side only
+    held: str = ""  # a condition over `m` that is true where that of any of them is, where there is a shorter one
     fixed: tuple[tuple[str, str], ...] = ()  # of a member that joins
     silent: bool = False  # of a member that joins: triggers of that table do not fire for rows that join
 

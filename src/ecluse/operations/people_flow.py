@@ -284,14 +284,19 @@ class PeopleFlow:
             key=(self.people.id.name,),
             logged=tuple(dict.fromkeys([self.people.id.name, self.people.email.name])),
             rejects=tuple(self._reject(reason) for reason in REASONS),
+            held=self._held("true"),
         )
 
     def _reject(self, reason: str) -> Reject:
-        held = (
-            f"EXISTS (SELECT FROM {{{{{self.alias.roster}}}}} i WHERE i.old_user_id = {col(self.people.id.name)} "
-            f"AND i.outcome = '{HELD}' AND i.reason = {literal(reason)})"
-        )
+        held = self._held(f"i.reason = {literal(reason)}")
         return Reject(held, reason, self.people.email.name, refuse=self.refuse)
+
+    def _held(self, only: str) -> str:
+        # `uid IS NULL` says nothing new: the roster has an index of these.
+        return (
+            f"EXISTS (SELECT FROM {{{{{self.alias.roster}}}}} i WHERE i.old_user_id = {col(self.people.id.name)} "
+            f"AND i.uid IS NULL AND i.outcome = '{HELD}' AND {only})"
+        )
 
 
 CREATED_ONLY = "i.outcome = 'created'"
