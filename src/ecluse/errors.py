@@ -113,6 +113,12 @@ class ClusterUnavailable(EcluseError):
     code = "ECL114"
 
 
+class ServiceUnavailable(EcluseError):
+    """A service of the stack does not answer, or refuses what it is asked with; the cause is in the message."""
+
+    code = "ECL115"
+
+
 # --- 2xx the migration file -------------------------------------------------------------------------
 
 
@@ -268,6 +274,13 @@ class ArchiveDamaged(EcluseError):
     """The archive written by `finish` does not hold what the tables hold; nothing was dropped."""
 
     code = "ECL507"
+
+
+class ImportStopped(EcluseError):
+    """An import of users stopped half way: what was done is recorded, and the same command goes on."""
+
+    code = "ECL508"
+    exit_status = 4
 
 
 # --- 6xx proof --------------------------------------------------------------------------------------

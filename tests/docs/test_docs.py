@@ -39,6 +39,10 @@ def test_reference_is_what_the_program_says() -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
+def _options(parameter: click.Parameter) -> list[str]:
+    return [*parameter.opts, *parameter.secondary_opts]
+
+
 @pytest.mark.parametrize(("page", "line"), sorted(set(_commands())))
 def test_commands_of_the_pages_exist(page: str, line: str) -> None:
     """Every command line of the docs names a command and options that the program has."""
@@ -53,7 +57,7 @@ def test_commands_of_the_pages_exist(page: str, line: str) -> None:
         while isinstance(command, click.Group) and arguments:
             command = command.get_command(context, arguments.pop(0))
             assert command is not None
-        known = {option for parameter in (*command.params, *cli.params) for option in parameter.opts}
+        known = {option for parameter in (*command.params, *cli.params) for option in _options(parameter)}
     for word in arguments:
         if word.startswith("--"):
             assert word.split("=")[0] in known, f"{page}: '{name}' has no option '{word}'"

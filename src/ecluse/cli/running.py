@@ -31,7 +31,7 @@ def engine_for(invocation: Invocation, database: Database, options: Options, com
 
     with listening(invocation) as listener:
         engine = Engine(database, options, listener, origins=Project.of(invocation).origin)
-        with _interrupts(invocation, engine.stop):
+        with interrupts(invocation, engine.stop):
             try:
                 yield engine
             except Interrupted as stopped:
@@ -40,7 +40,7 @@ def engine_for(invocation: Invocation, database: Database, options: Options, com
 
 
 @contextmanager
-def _interrupts(invocation: Invocation, stop: Stop) -> Iterator[None]:
+def interrupts(invocation: Invocation, stop: Stop) -> Iterator[None]:
     """First Ctrl-C: finish what is in hand. Second: cancel it. Third: Python's own way, for when all else hangs."""
     asked = 0
 
@@ -102,11 +102,24 @@ def confirm_finish(
         )
 
 
-def _ask_name(invocation: Invocation, database: Database, what: str, hint: str) -> None:
+def confirm_word(invocation: Invocation, what: str, word: str, hint: str) -> None:
+    """Ask for a word before many things are made that nobody takes back; `hint` is the option that says it."""
+    require_terminal(invocation, what, hint)
+    typed = click.prompt(f"{what}? Type {word}", err=True, default="", show_default=False)
+    if typed != word:
+        raise NotConfirmed(f"'{typed}' is not '{word}'", hint=hint, state="nothing was changed")
+
+
+def require_terminal(invocation: Invocation, what: str, hint: str) -> None:
+    """Refuse where nobody can be asked."""
     if not invocation.asks:
         raise NotConfirmed(
             f"this needs an answer and there is no terminal: {what}?", hint=hint, state="nothing was changed"
         )
+
+
+def _ask_name(invocation: Invocation, database: Database, what: str, hint: str) -> None:
+    require_terminal(invocation, what, hint)
     typed = click.prompt(f"{what}? Type the name of the database", err=True, default="", show_default=False)
     if typed != database.name:
         raise NotConfirmed(f"'{typed}' is not '{database.name}'", hint=hint, state="nothing was changed")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ecluse.engine import build, copy, estimates, prepare
+from ecluse.engine import build, copy, estimates, joining, prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.finish import drop_statements
 from ecluse.engine.moving import steps as moving
@@ -16,7 +16,7 @@ from ecluse.model.catalog import Table
 from ecluse.model.flow import Flow, Side
 from ecluse.model.names import Name, ident
 from ecluse.model.plan import Plan, SqlChange, Step
-from ecluse.planning import ddl_objects, flow_sql, switch_sql
+from ecluse.planning import ddl_objects, flow_sql, roster_sql, switch_sql
 from ecluse.planning.elsewhere import prebuilt
 from ecluse.proof.pairs import Scope, pairs
 
@@ -39,6 +39,7 @@ def steps(plan: Plan, run_id: int = 0) -> list[Step]:
         *_verify(run),
         *moving.verify_steps(run),
         *moving.switch_steps(run),
+        *_join(run),
         *_switch(run),
         *_after(run),
         *moving.finish_steps(run),
@@ -58,8 +59,8 @@ def _old(flow: Flow) -> list[Table]:
 
 
 def _seen(flow: Flow) -> list[Name]:
-    """The new tables, without those that only the engine uses."""
-    return [m.table.name for m in flow.new.members if m.placed]
+    """The new tables, and those that rows join, without those that only the engine uses."""
+    return [m.table.name for m in flow.new.members if m.role != "aside"]
 
 
 def _named(tables: Iterable[Name]) -> str:
@@ -108,6 +109,7 @@ def _script(statements: Iterable[str]) -> str:
 
 
 def _copy(run: Run) -> Iterator[Step]:
+    yield from _rosters(run)
     for flow in run.plan.flows:
         anchor = flow.old.anchor
         if not flow.old.find:
@@ -126,6 +128,20 @@ def _copy(run: Run) -> Iterator[Step]:
             f"ACCESS SHARE on {_named(m.table.name for m in flow.old.members)}",
             rows=estimates.rows(_old(flow)),
             seconds=estimates.octets(_old(flow)) / estimates.COPY,
+        )
+
+
+def _rosters(run: Run) -> Iterator[Step]:
+    for roster in run.plan.rosters:
+        source = roster_sql.source_of(run.plan, roster)
+        kin = roster_sql.kin_indexes(roster, source)
+        indexes = (f"CREATE INDEX CONCURRENTLY {ident(name.name)} {tail}" for name, tail in kin)
+        yield Step(
+            "copy",
+            f"decide for each row of {source.table.name} what becomes of it",
+            (*indexes, roster_sql.refill(roster, run.building)),
+            f"SHARE UPDATE EXCLUSIVE, then ACCESS SHARE on {source.table.name}",
+            rows=estimates.rows([source.table]),
         )
 
 
@@ -214,6 +230,19 @@ def _verify(run: Run) -> Iterator[Step]:
 
 
 # --- switch, after, finish --------------------------------------------------------------------------
+
+
+def _join(run: Run) -> Iterator[Step]:
+    """Within the switch, and before its locks."""
+    plan = run.plan
+    if plan.joining:
+        names = _named(m.table.name for m in plan.joining)
+        yield Step(
+            "switch",
+            f"let the rows join {names}: in the switch's transaction, so that nobody sees them before its commit",
+            tuple(joining.insert(plan, member) for member in plan.joining),
+            f"ROW EXCLUSIVE on {names}, as any INSERT",
+        )
 
 
 def _switch(run: Run) -> Iterator[Step]:

@@ -69,7 +69,7 @@ def _bring(run: Run, conn: Connection) -> None:
     for member in run.plan.joining:
         conn.execute(f"CREATE TEMP TABLE {_ours(member)} ({_key_columns(member)}) ON COMMIT DROP")
         with run.step("join", str(member.table.name)), _muted(conn, member), _explained(member):
-            rows = conn.execute(_insert(run.plan, member)).rowcount
+            rows = conn.execute(insert(run.plan, member)).rowcount
         run.emit(Event("note", "switch", f"{rows:,} rows join {member.table.name}; nobody sees them yet"))
 
 
@@ -89,13 +89,14 @@ def catch_up(run: Run, conn: Connection) -> None:
         log = flow_sql.log_name(run.id, member)
         same = " AND ".join(f"l.{ident(c)} = s.{ident(c)}" for c in member.key)
         with _muted(conn, member), _explained(member):
-            conn.execute(_insert(run.plan, member, f"WHERE EXISTS (SELECT FROM {log} l WHERE {same})"))
+            conn.execute(insert(run.plan, member, f"WHERE EXISTS (SELECT FROM {log} l WHERE {same})"))
         for statement in flow_sql.drop_capture(run.id, member, staged(run.plan, member)):
             conn.execute(statement)
         conn.execute(f"DELETE FROM {log}")
 
 
-def _insert(plan: Plan, member: Member, which: str = "") -> str:
+def insert(plan: Plan, member: Member, which: str = "") -> str:
+    """Bring rows, all or those for which `which`, a WHERE clause over `s`, holds; their keys are noted as ours."""
     columns = column_list((*member.columns, *(name for name, _ in member.fixed)))
     values = ", ".join([column_list(member.columns, "s."), *(value for _, value in member.fixed)])
     new = (

@@ -64,6 +64,8 @@ def make_plan(
             )
             _require_rights(catalog, plan)
             there.require_rights(plan)
+            for statement in compiled.setup:
+                conn.execute(statement.encode())
             census = tuple(_census(conn, query, show_values) for query in _readable(plan, compiled.census_queries))
             hazards = [
                 *_others(conn, plan),

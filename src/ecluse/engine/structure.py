@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+
 from ecluse.engine import journal
 from ecluse.engine.context import Connection, Run
 from ecluse.model.plan import Structure
@@ -13,6 +17,7 @@ from ecluse.postgres.catalog import read_catalog
 
 _STEP = "structure"
 _ABSENT = "absent"
+_FEW = 3
 
 
 def probes(run: Run, conn: Connection, *, switched: bool) -> tuple[Probe, ...]:
@@ -38,12 +43,24 @@ def accept_scripts(run: Run, conn: Connection) -> None:
     free = scripts or not all(followed(define.up) for define in run.plan.defines)
     if not free or run.plan.structure is None or _STEP in journal.steps_done(conn, run.id):
         return
-    found = [str(each) for each in _deviations(run, conn, run.plan.structure, switched=True)]
+    found = _deviations(run, conn, run.plan.structure, switched=True)
     with conn.transaction():
-        journal.record_step(conn, run.id, _STEP, accepted=found)
-    for each in found:
-        run.emit(Event("note", "switch", f"taken as made by the migration's scripts: {each}"))
+        journal.record_step(conn, run.id, _STEP, accepted=[str(each) for each in found])
+    for told in _told(found):
+        run.emit(Event("note", "switch", f"taken as made by the migration's scripts: {told}"))
     run.journaled(_STEP)
+
+
+def _told(found: tuple[Deviation, ...]) -> Iterator[str]:
+    """Each thing with what is new about it; where that is much, what kinds of things, and how many."""
+    for (kind, name), group in groupby(found, key=lambda each: (each.kind, each.object)):
+        each = list(group)
+        if len(each) <= _FEW:
+            yield from map(str, each)
+            continue
+        kinds = Counter(one.what.partition(" ")[0] or kind for one in each)
+        words = (f"{count} of {word}" if count > 1 else word for word, count in kinds.items())
+        yield f"{kind} {name}: {', '.join(words)}"
 
 
 def _deviations(run: Run, conn: Connection, promised: Structure, *, switched: bool) -> tuple[Deviation, ...]:

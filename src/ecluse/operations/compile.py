@@ -28,6 +28,7 @@ class Compiled:
     census_queries: tuple[CensusQuery, ...] = ()
     row_counts: tuple[RowCounts, ...] = ()
     findings: tuple[Findings, ...] = ()
+    setup: tuple[str, ...] = ()  # statements that census queries and findings need before them
 
 
 def compile_migration(migration: Migration, catalog: Catalog, origins: Mapping[str, Catalog] | None = None) -> Compiled:
@@ -51,7 +52,14 @@ def compile_migration(migration: Migration, catalog: Catalog, origins: Mapping[s
     drops = _drops(migration, catalog)
     changes = (*work.first, *assemble(work), *work.changes, *drops)
     _check_alone(work, changes)
-    return Compiled(changes, tuple(work.hazards), tuple(work.census), tuple(work.row_counts), tuple(work.findings))
+    return Compiled(
+        changes,
+        tuple(work.hazards),
+        tuple(work.census),
+        tuple(work.row_counts),
+        tuple(work.findings),
+        tuple(work.setup),
+    )
 
 
 def origins_of(migration: Migration) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pydantic import Field
 from ecluse.model.catalog import Table
 from ecluse.model.flow import ONLY, InputTable, Roster
 from ecluse.model.migration import Settings
-from ecluse.model.names import Name
+from ecluse.model.names import Name, ident
 from ecluse.model.plan import Define
 from ecluse.operations import people_probe, people_tally
 from ecluse.operations.base import Operation
@@ -109,7 +109,12 @@ class ImportUsers(Operation):
         self._check(work, table, people, accounts)
         alias = self._aliases(work, table)
         roster, known = self._roster(work, people, alias)
-        work.imported[table.name] = Imported(people, alias.roster)
+        imported = Imported(people, alias.roster, f"pg_temp.{ident(f'ecluse_{alias.roster}')}")
+        work.imported[table.name] = imported
+        work.setup += [
+            f"CREATE TEMP TABLE {imported.now} AS {people_tally.roster_now(people)}",
+            f"ANALYZE {imported.now}",
+        ]
         mapping, profile = self._mapping_table(work, table, people), self._profile(work, table, people)
         work.made |= {
             made.name: made for made in (mapping, *([profile.table] if profile and not profile.joins else []))
@@ -133,7 +138,9 @@ class ImportUsers(Operation):
         work.first.append(flow)
         title = f"accounts of the users in {table.name}"
         work.changes.append(Define(title, "", (), verify=people_probe.script(mapping.name)))
-        work.findings.append(Findings(table.name, people_tally.question(people, refuse=self.unfit == "refuse")))
+        work.findings.append(
+            Findings(table.name, people_tally.question(table.name, imported.now, refuse=self.unfit == "refuse"))
+        )
 
     # --- its parts -------------------------------------------------------------------------------------
 

@@ -15,11 +15,11 @@ from ecluse.operations.following import follow
 from ecluse.operations.owned import Owner
 from ecluse.operations.people_flow import ACCOUNTS
 from ecluse.operations.people_sql import HELD
-from ecluse.operations.people_tally import roster_now
 from ecluse.operations.rules import Lookup, col
 from ecluse.operations.work import CensusQuery, Imported, Work
 
 _IDS = re.compile(r"(smallint|integer|bigint|uuid|text|character varying(\(\d+\))?)\Z")
+_RULES = {"cascade": "c", "set null": "n", "restrict": "r"}  # as pg_constraint has them
 _REFERENCE = re.compile(r"REFERENCES .*?\([^)]*\)")
 
 
@@ -72,6 +72,7 @@ class _Owners:
         where: tuple[str | int, ...],
     ) -> None:
         self._work, self._operation, self._where = work, operation, where
+        self._now = imported.now
         self._people, self._refuse, self._on_delete = imported.people, refuse, on_delete
         self._rule = Owner(imported.roster, imported.people.id.type)
 
@@ -110,30 +111,34 @@ class _Owners:
             self._work.hazard("sequence-ends", "note", table.name, message)
 
     def _key(self, table: Table, column: Column) -> None:
-        """A foreign key to the users becomes one to the accounts; a column that has none may get one."""
+        """A foreign key to the users becomes one to the accounts; a column that has none may get one.
+
+        What happens at a deletion is said where the key says nothing itself: else nobody could delete an account.
+        """
         draft = self._work.draft(table)
         keys = [key for key in table.foreign_keys if column.name in key.columns]
         for key in keys:
             if key.references == self._people.table and key.referenced_columns == (self._people.id.name,):
                 text = _REFERENCE.sub(lambda _: f"REFERENCES {ACCOUNTS.sql} (id)", key.definition, count=1)
+                if key.on_delete == "a" and self._on_delete:
+                    text = text.replace(" (id)", f" (id) ON DELETE {self._on_delete.upper()}", 1)
+                    key = replace(key, on_delete=_RULES[self._on_delete])
                 again = replace(key, definition=text, references=ACCOUNTS, referenced_columns=("id",))
                 draft.redeclared.setdefault(("constraints", key.name), again)
         if self._on_delete and not keys:
             name = f"{table.name.name}_{column.name}_fkey"
             text = f"FOREIGN KEY ({ident(column.name)}) REFERENCES {ACCOUNTS.sql} (id)"
             text += f" ON DELETE {self._on_delete.upper()}"
-            draft.keys.append(Constraint(name, "f", text, (column.name,), ACCOUNTS, ("id",), self._on_delete[0]))
+            draft.keys.append(Constraint(name, "f", text, (column.name,), ACCOUNTS, ("id",), _RULES[self._on_delete]))
 
     def _count(self, table: Table, column: Column) -> None:
         mine = col(column.name)
-        # The roster is not there yet: it is worked out once, and joined.
         bad = f"{mine} IS NOT NULL AND i.uid IS NULL"
         key = f"i.old_user_id::text = {mine}::text"
         sql = (
-            f"WITH i AS MATERIALIZED ({roster_now(self._people)})\n"
             f"SELECT count(*) AS rows, count(*) FILTER (WHERE {bad}) AS invalid, 0::bigint AS unusual, "
             f"0::bigint AS collisions, coalesce((array_agg(DISTINCT {mine}::text) FILTER (WHERE {bad}))[:5], '{{}}') "
-            f"AS samples\nFROM ONLY {table.name.sql} m LEFT JOIN i ON {key} AND i.outcome <> '{HELD}'"
+            f"AS samples\nFROM ONLY {table.name.sql} m LEFT JOIN {self._now} i ON {key} AND i.outcome <> '{HELD}'"
         )
         policy = "refuse" if self._refuse else "quarantine"
         reason = "not the id of a user who is carried"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecluse.model.names import literal
+from ecluse.model.names import Name, literal
 from ecluse.operations.password_sql import carried
 from ecluse.operations.people_sql import ACCOUNTS, CREATED, HELD, MATCHED, People
 
@@ -12,9 +12,9 @@ def roster_now(people: People) -> str:
     return people.roster(people.table.sql, f"({ACCOUNTS})")
 
 
-def question(people: People, *, refuse: bool = False) -> str:
+def question(table: Name, roster: str, *, refuse: bool = False) -> str:
     """Rows of id, level and message, for the plan. `refuse`: nobody agreed to leave anyone behind."""
-    of = f" users of {people.table}: "
+    of = f" users of {table}: "
     with_password = f"{literal(of + 'a new account with the password that they have, ')} || s.password"
     without = (
         f"{literal(of + 'a new account without a password, which Supabase could not verify: ')} || s.password || "
@@ -24,9 +24,8 @@ def question(people: People, *, refuse: bool = False) -> str:
     held = f"{literal(of + 'cannot be carried: ')} || s.reason"
     carries = carried("s.password")
     return (
-        f"WITH i AS MATERIALIZED ({roster_now(people)}),\n"
-        f"s AS (SELECT i.outcome, CASE WHEN i.outcome = '{CREATED}' THEN i.password END AS password, i.reason, "
-        "count(*) AS n FROM i GROUP BY 1, 2, 3)\n"
+        f"WITH s AS (SELECT i.outcome, CASE WHEN i.outcome = '{CREATED}' THEN i.password END AS password, i.reason, "
+        f"count(*) AS n FROM {roster} i GROUP BY 1, 2, 3)\n"
         f"SELECT 'users-' || s.outcome, CASE WHEN s.outcome = '{HELD}' THEN '{'refuse' if refuse else 'warn'}' "
         f"WHEN s.outcome = '{CREATED}' AND NOT {carries} THEN 'warn' ELSE 'note' END, "
         f"ltrim(to_char(s.n, '999,999,999,999')) || CASE WHEN s.outcome = '{MATCHED}' THEN {matched} "

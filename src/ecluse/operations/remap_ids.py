@@ -58,8 +58,8 @@ class RemapIds(Operation):
     )
     on_delete: Literal["", "cascade", "set null", "restrict"] = Field(
         default="",
-        description="With `users`: columns without a foreign key get one to the account, which says this of a "
-        "deletion. Those that have one keep what it says.",
+        description="With `users`: what happens when an account is deleted. Columns without a foreign key get one to "
+        "the account; those that have one keep what it says, if it says anything.",
     )
     unmapped: Literal["refuse", "quarantine", "keep"] = Field(
         default="refuse",

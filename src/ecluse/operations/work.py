@@ -56,10 +56,14 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A table of users that the migration imports: who they are, and the alias of the roster of them."""
+    """A table of users that the migration imports: who they are, and the alias of the roster of them.
+
+    `now` is a temporary table of the plan's session: the roster as it would be filled at this moment.
+    """
 
     people: People
     roster: str
+    now: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class Work:
     census: list[CensusQuery] = field(default_factory=list)
     row_counts: list[RowCounts] = field(default_factory=list)
     findings: list[Findings] = field(default_factory=list)
+    setup: list[str] = field(default_factory=list)  # temporary tables that census and findings read
     first: list[Change] = field(default_factory=list)  # flows that others look up in, and so come before them
     imported: dict[Name, Imported] = field(default_factory=dict)
     made: dict[Name, Table] = field(default_factory=dict)  # new tables that later operations may speak of

@@ -15,6 +15,8 @@ from ecluse.recipes.conversations_to_messages.recognise import recognise
 from ecluse.recipes.conversations_to_messages.shape import shape as conversations_shape
 from ecluse.recipes.conversations_to_messages.values import Options
 from ecluse.recipes.production_columns import write as production
+from ecluse.recipes.self_hosted_supabase import write as own_supabase
+from ecluse.recipes.self_hosted_supabase.sample import load as load_services
 from ecluse.recipes.two_databases import write as two
 from ecluse.recipes.two_databases.sample import load as load_two
 
@@ -61,6 +63,11 @@ def _write_conversations(catalogs: Catalogs, _: Connections, choices: Choices) -
 def _write_production(catalogs: Catalogs, _: Connections, __: Choices) -> dict[str, str]:
     database, catalog = _one(catalogs)
     return _within(production.NAME, production.write(catalog, database))
+
+
+def _write_supabase(catalogs: Catalogs, _: Connections, choices: Choices) -> dict[str, str]:
+    database, catalog = _one(catalogs)
+    return _within(own_supabase.NAME, own_supabase.write(catalog, database, choices.zone))
 
 
 def _load_conversations(conns: Connections, generation: str, rows: int, seed: int) -> None:
@@ -116,6 +123,15 @@ RECIPES: dict[str, Recipe] = {
             load_two,
             two.shape,
             two.DATABASES,
+        ),
+        Recipe(
+            own_supabase.NAME,
+            "An application's own users become accounts of Supabase; their rows follow, are guarded, and tell changes.",
+            {"services": "users with numbers for ids, and services whose tables name them"},
+            lambda catalogs: own_supabase.detect(_one(catalogs)[1]),
+            _write_supabase,
+            load_services,
+            own_supabase.shape,
         ),
     )
 }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-from ecluse.errors import SettingsError, WrongUsage
+from ecluse.errors import SettingsError
 from ecluse.supabase.health import RunningStack, check_health
-from ecluse.supabase.http import Gateway
+from ecluse.supabase.http import Gateway, gateway_address
 from ecluse.supabase.outcomes import Outcome, Record
 from ecluse.supabase.probe import Patience, check_person
 from ecluse.supabase.tokens import ANON, SERVICE
@@ -26,17 +25,10 @@ class Choices:
 
 def check_stack(values: Mapping[str, str], choices: Choices, tell: Callable[[Outcome], None]) -> Record:
     """Ask all there is to ask, one after the other. Raises SettingsError where `.env` has no keys to ask with."""
-    stack = RunningStack(Gateway(_address(values, choices.url), choices.timeout), values)
+    stack = RunningStack(Gateway(gateway_address(values, choices.url), choices.timeout), values)
     if not stack.key(ANON) or not stack.key(SERVICE):
         raise SettingsError("'.env' has no keys to ask with", hint="ecluse supabase keys check")
     record = Record(tell)
     if check_health(stack, record) and not choices.health_only:
         check_person(stack, record, choices.patience)
     return record
-
-
-def _address(values: Mapping[str, str], given: str) -> str:
-    url = (given or f"http://127.0.0.1:{values.get('KONG_HTTP_PORT') or '8000'}").rstrip("/")
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise WrongUsage(f"'{url}' is not the address of a gateway", hint="--url http://127.0.0.1:8000")
-    return url

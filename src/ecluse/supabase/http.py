@@ -8,11 +8,13 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import Message
 from http.client import BadStatusLine, HTTPException
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
+
+from ecluse.errors import WrongUsage
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # A service that answers without end is not worth our memory.
@@ -29,6 +31,7 @@ class Reply:
 
     status: int
     text: str
+    headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
 
     @property
     def value(self) -> Any:
@@ -69,8 +72,9 @@ class Gateway:
         token: str = "",
         login: tuple[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        limit: int = _LIMIT,
     ) -> Reply:
-        """One request and what was answered, whatever its status. Raises NoAnswer."""
+        """One request and the first `limit` octets of what was answered, whatever its status. Raises NoAnswer."""
         headers = {"apikey": key, "Authorization": f"Bearer {token or key}"} if key else {}
         if login:
             headers["Authorization"] = f"Basic {b64encode(':'.join(login).encode()).decode()}"
@@ -81,10 +85,10 @@ class Gateway:
         handlers = [urllib.request.ProxyHandler({}), _NoRedirect()] if self.local else [_NoRedirect()]
         try:
             with urllib.request.build_opener(*handlers).open(request, timeout=self.timeout) as answer:
-                return Reply(answer.status, _text(answer.read(_LIMIT), answer.headers))
+                return _reply(answer.status, answer.read(limit), answer.headers)
         except urllib.error.HTTPError as error:
             with error:
-                return Reply(error.code, _text(error.read(_LIMIT), error.headers))
+                return _reply(error.code, error.read(limit), error.headers)
         except (OSError, ValueError, HTTPException) as error:
             self.no_answer(error)
 
@@ -103,5 +107,14 @@ class Gateway:
         raise NoAnswer(f"no answer from {where}: {getattr(cause, 'strerror', None) or type(cause).__name__}") from None
 
 
-def _text(data: bytes, headers: Message) -> str:
-    return data.decode(headers.get_content_charset() or "utf-8", "replace")
+def gateway_address(values: Mapping[str, str], given: str) -> str:
+    """The address that was given, else the port of this machine that `.env` names. Raises WrongUsage."""
+    url = (given or f"http://127.0.0.1:{values.get('KONG_HTTP_PORT') or '8000'}").rstrip("/")
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise WrongUsage(f"'{url}' is not the address of a gateway", hint="--url http://127.0.0.1:8000")
+    return url
+
+
+def _reply(status: int, data: bytes, headers: Message) -> Reply:
+    text = data.decode(headers.get_content_charset() or "utf-8", "replace")
+    return Reply(status, text, {name.lower(): value for name, value in headers.items()})

@@ -57,13 +57,17 @@ _TEXTS: tuple[tuple[str, Cause], ...] = (
         Cause("auth cannot read the row of this person: a token column of auth.users is NULL where '' is needed"),
     ),
     (
+        "Database error finding users",
+        Cause("auth cannot read a row of auth.users: a token column is NULL where '' is needed"),
+    ),
+    (
         "Database error creating new user",
         Cause("the database refuses new people: a trigger on auth.users fails", "docker compose logs auth db"),
     ),
     ("email_provider_disabled", Cause("sign-in by e-mail is off", "ENABLE_EMAIL_SIGNUP=true")),
     ("invalid_credentials", Cause("the password is not the one that was set a moment ago")),
     ("email_not_confirmed", Cause("auth holds the e-mail for unconfirmed")),
-    ("over_request_rate_limit", Cause("auth takes no more sign-ins from here for some minutes")),
+    ("over_request_rate_limit", Cause("auth takes no more requests from here for some minutes")),
     ("API key is missing", Cause("realtime got no key: the gateway does not pass it on", _RESTART)),
     ("Failed to validate JWT signature", Cause("realtime has another JWT_SECRET or JWT_JWKS than .env", _RESTART_IT)),
     ("The token provided is not a valid JWT", Cause("realtime got a key that the gateway should translate", _RESTART)),

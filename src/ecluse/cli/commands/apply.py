@@ -43,7 +43,7 @@ def apply(invocation: Invocation, /, migration: str, switch: bool, plan_file: Pa
     if stands and (stands["status"] == "finished" or not plan_file):
         invocation.conclude(stands, runs.standing)
         return
-    plan = _plan(invocation, database, wanted, plan_file)
+    plan = plan_for(invocation, database, wanted, plan_file)
     running.confirm_protected(invocation, database, "change")
     running.confirm_origins(invocation, project, wanted, "change")
     again = f"ecluse apply {migration}" + (" --switch" if switch else "")
@@ -63,7 +63,7 @@ def apply(invocation: Invocation, /, migration: str, switch: bool, plan_file: Pa
     invocation.next(f"ecluse verify {migration}" if switched else f"ecluse switch {migration}")
 
 
-def _plan(invocation: Invocation, database: Database, wanted: Migration, file: Path | None) -> Plan:
+def plan_for(invocation: Invocation, database: Database, wanted: Migration, file: Path | None) -> Plan:
     """The plan to carry out: that of an unfinished run, else the saved one where it still fits, else a new one."""
     from ecluse.cli.plan_file import read_plan
     from ecluse.engine.planner import check_fingerprint, make_plan

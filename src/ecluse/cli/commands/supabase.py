@@ -10,6 +10,7 @@ import click
 from ecluse.cli import running
 from ecluse.cli.commands.supabase_keys import keys
 from ecluse.cli.commands.supabase_stack import check, compose
+from ecluse.cli.commands.supabase_users import users
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Group, current
 from ecluse.cli.project import Project
@@ -31,6 +32,7 @@ def supabase() -> None:
 supabase.add_command(keys)
 supabase.add_command(compose)
 supabase.add_command(check)
+supabase.add_command(users)
 
 
 @supabase.command()
