@@ -201,10 +201,7 @@ class Roster:
 
     @property
     def definition(self) -> str:
-        """What follows `CREATE TABLE name`."""
-        (key, type_), (value, kind) = self.key, self.columns[0]
-        rest = "".join(f", {ident(name)} {kind}" for name, kind in self.columns[1:])
-        return (
-            f"({ident(key)} {type_} PRIMARY KEY, {ident(value)} {kind} UNIQUE{rest}, "
-            f"was {kind}[] NOT NULL DEFAULT '{{}}')"
-        )
+        """What follows `CREATE TABLE name`; its keys come when it has been filled."""
+        (key, type_), kind = self.key, self.columns[0][1]
+        rest = "".join(f", {ident(name)} {type_}" for name, type_ in self.columns)
+        return f"({ident(key)} {type_} NOT NULL{rest}, was {kind}[] NOT NULL DEFAULT '{{}}')"

@@ -42,14 +42,18 @@ def refill(roster: Roster, at: Places) -> str:
 
 
 def indexes(roster: Roster) -> tuple[str, ...]:
-    """The indexes by which a value of earlier is found, and a key that is not carried."""
+    """Its keys, and the indexes by which a value of earlier is found, and a key that is not carried."""
+    table, key, first = roster.name.sql, ident(roster.key[0]), ident(columns(roster)[0])
 
     def on(name: str, what: str) -> str:
-        return f"CREATE INDEX {ident(short(f'{roster.name.name}_{name}'))} ON {roster.name.sql} {what}"
+        return f"CREATE INDEX {ident(short(f'{roster.name.name}_{name}'))} ON {table} {what}"
 
-    held = f"({ident(roster.key[0])}) WHERE {ident(columns(roster)[0])} IS NULL"
-    # Without it, each look for one of the few that are not carried may read all that are.
-    return on("was", "USING gin (was)"), on("held", held)
+    return (
+        f"ALTER TABLE {table} ADD PRIMARY KEY ({key}), ADD UNIQUE ({first})",
+        on("was", "USING gin (was)"),
+        # Without it, each look for one of the few that are not carried may read all that are.
+        on("held", f"({key}) WHERE {first} IS NULL"),
+    )
 
 
 def kin_indexes(roster: Roster, source: Member) -> Iterator[tuple[Name, str]]:
