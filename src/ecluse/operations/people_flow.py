@@ -231,7 +231,9 @@ class PeopleFlow:
                 pieces.append(entry)
                 continue
             there = told[column.name]
-            again = there.back(there.forward(col(column.name)))
+            # Of the hash what the account gets: the roster knows the format of nearly all.
+            new = self.people.carried_hash() if column == self.people.password else there.forward(col(column.name))
+            again = there.back(new)
             lost = f'({again})::text COLLATE "C" IS DISTINCT FROM {col(column.name)}::text COLLATE "C"'
             pieces.append(f"CASE WHEN {lost} THEN {entry} ELSE '{{}}' END")
         kept = f"CASE WHEN i.outcome = 'matched' THEN {_joined(every)} ELSE {_joined(pieces)} END"

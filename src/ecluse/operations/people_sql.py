@@ -119,7 +119,7 @@ class People:
         """The stored password as Supabase is given it."""
         return hash_text(col(self.password.name, alias)) if self.password else "NULL::text"
 
-    def _carried_hash(self) -> str:
+    def carried_hash(self) -> str:
         """What of the stored password is carried. The roster knows it of nearly all, so that it is not asked twice."""
         if self.password is None:
             return "NULL::text"
@@ -197,7 +197,7 @@ class People:
             "id": "i.uid",
             # Not as the roster has it: on the way home it is asked whether an address that was changed comes out again.
             "email": self.address(),
-            "encrypted_password": self._carried_hash(),
+            "encrypted_password": self.carried_hash(),
             "email_confirmed_at": confirmed,
             "banned_until": f"CASE WHEN {self.disabled()} THEN {moment} + interval '100 years' END",
             "raw_app_meta_data": _object(
