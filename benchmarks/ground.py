@@ -51,8 +51,8 @@ CREATE INDEX tags_conversation_idx ON tags (conversation_id);
 """
 
 
-class Ground:
-    """The server of a benchmark, with the product's own settings, and its template databases."""
+class Server:
+    """The server of a benchmark, with the product's own settings, and its databases."""
 
     def __init__(self, folder: Path) -> None:
         self._server = EmbeddedServer(folder, bin_dir())
@@ -66,18 +66,10 @@ class Ground:
         """A plain session, as any client would open it."""
         return connect(self._server.conninfo(database))
 
-    def prepare(self, rows: int) -> str:
-        """Make the template of so many conversations, and a fifth as many tags; gives its name."""
-        name = f"bench_{rows}"
+    def create(self, name: str) -> str:
+        """Make a database where there is none of that name; gives its connection string."""
         self._server.create_database(name)
-        with self.session(name) as conn:
-            row = conn.execute("SELECT to_regclass('public.tags_conversation_idx') IS NULL").fetchone()
-            if row and row[0]:
-                conn.execute("DROP TABLE IF EXISTS tags, conversations")
-                for script in (_TABLES, _ROWS.format(rows=rows), _CHILDREN, _INDEXES):
-                    conn.execute(script.encode())
-                conn.execute("VACUUM (ANALYZE, FREEZE)")
-        return name
+        return self._server.conninfo(name)
 
     def fresh(self, template: str, name: str = "bench") -> str:
         """A copy of the template, everything on disk; gives its connection string."""
@@ -86,10 +78,7 @@ class Ground:
             copied = f"CREATE DATABASE {ident(name)} TEMPLATE {ident(template)} STRATEGY FILE_COPY"
             conn.execute(copied.encode())
             conn.execute("CHECKPOINT")
-        conninfo = self._server.conninfo(name)
-        with connect(conninfo) as conn:  # what was copied is read once, so that nobody pays for the first read
-            conn.execute("SELECT count(*) FROM conversations, LATERAL (SELECT question || response) t")
-        return conninfo
+        return self._server.conninfo(name)
 
     def drop(self, name: str) -> None:
         """Give the space back."""
@@ -104,6 +93,29 @@ class Ground:
         """What the figures depend on."""
         with self.session() as conn:
             return settings_of(conn)
+
+
+class Ground(Server):
+    """The server with its templates of conversations."""
+
+    def prepare(self, rows: int) -> str:
+        """Make the template of so many conversations, and a fifth as many tags; gives its name."""
+        name = f"bench_{rows}"
+        with connect(self.create(name)) as conn:
+            row = conn.execute("SELECT to_regclass('public.tags_conversation_idx') IS NULL").fetchone()
+            if row and row[0]:
+                conn.execute("DROP TABLE IF EXISTS tags, conversations")
+                for script in (_TABLES, _ROWS.format(rows=rows), _CHILDREN, _INDEXES):
+                    conn.execute(script.encode())
+                conn.execute("VACUUM (ANALYZE, FREEZE)")
+        return name
+
+    def fresh(self, template: str, name: str = "bench") -> str:
+        """A copy that has been read once, so that nobody pays for the first read."""
+        conninfo = super().fresh(template, name)
+        with connect(conninfo) as conn:
+            conn.execute("SELECT count(*) FROM conversations, LATERAL (SELECT question || response) t")
+        return conninfo
 
 
 def settings_of(conn: Connection) -> dict[str, str]:

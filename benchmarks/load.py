@@ -11,15 +11,17 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
+from typing import Any
 
 import psycopg
 
 from benchmarks.ground import Connection, connect
 
 CLIENTS = 4
-RATE = 300.0  # transactions a second, of all clients together
+_IDS = "SELECT id FROM conversations TABLESAMPLE BERNOULLI (20) LIMIT 20000"
 
 
 @dataclass(slots=True)
@@ -33,21 +35,35 @@ class Felt:
     errors: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What it does: the ids that it knows at first, one transaction with one of them, and how many a second.
+
+    The function is found again by its name in another process. It may put new ids into the list.
+    """
+
+    ids: str
+    transaction: Callable[[Connection, random.Random, list[Any]], None]
+    rate: float  # of all clients together
+
+
 @dataclass(slots=True)
 class _Client:
     conninfo: str
+    app: Application
     stop: threading.Event
     times: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
 
-    def run(self, number: int, ids: list[str]) -> None:
+    def run(self, number: int, ids: list[Any]) -> None:
         chance = random.Random(number)
         ids = list(ids)
         conn = connect(self.conninfo)
-        due = time.monotonic() + chance.random() * CLIENTS / RATE
+        pause = CLIENTS / self.app.rate
+        due = time.monotonic() + chance.random() * pause
         while not self.stop.wait(max(0.0, due - time.monotonic())):
             try:
-                _transaction(conn, chance, ids)
+                self.app.transaction(conn, chance, ids)
             except psycopg.Error as error:
                 self.errors[error.sqlstate or type(error).__name__] += 1
                 if conn.closed:
@@ -55,11 +71,11 @@ class _Client:
             now = time.monotonic()
             self.times.append(now - due)
             # Late transactions are not made up for: a pool does not either.
-            due = max(due + CLIENTS / RATE, now)
+            due = max(due + pause, now)
         conn.close()
 
 
-def _transaction(conn: Connection, chance: random.Random, ids: list[str]) -> None:
+def converse(conn: Connection, chance: random.Random, ids: list[str]) -> None:
     """One of four: read, change, add, tag. Ids go over as text of no type, so both shapes take them."""
     one, dice = chance.choice(ids), chance.random()
     if dice < 0.5:
@@ -76,11 +92,14 @@ def _transaction(conn: Connection, chance: random.Random, ids: list[str]) -> Non
         conn.execute("INSERT INTO tags (conversation_id, tag) VALUES (%s, 'later')", (one,))
 
 
-def _main(conninfo: str, pipe: Pipe) -> None:
+CONVERSATIONS = Application(_IDS, converse, 300.0)
+
+
+def _main(conninfo: str, app: Application, pipe: Pipe) -> None:
     with connect(conninfo) as conn:
-        ids = [row[0] for row in conn.execute("SELECT id FROM conversations TABLESAMPLE BERNOULLI (20) LIMIT 20000")]
+        ids = [row[0] for row in conn.execute(app.ids.encode())]
     stop = threading.Event()
-    clients = [_Client(conninfo, stop) for _ in range(CLIENTS)]
+    clients = [_Client(conninfo, app, stop) for _ in range(CLIENTS)]
     threads = [threading.Thread(target=c.run, args=(n, ids)) for n, c in enumerate(clients)]
     for thread in threads:
         thread.start()
@@ -103,10 +122,10 @@ def felt(seconds: list[float], errors: Counter[str]) -> Felt:
 class Load:
     """The application, running from `start` to `stop`."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, app: Application = CONVERSATIONS) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_main, args=(conninfo, theirs), daemon=True)
+        self._process = context.Process(target=_main, args=(conninfo, app, theirs), daemon=True)
         self._process.start()
         self._pipe.recv()
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
@@ -37,11 +35,6 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
-
-
-def as_json(results: Sequence[Result], facts: dict[str, str]) -> str:
-    """Every single measurement."""
-    return json.dumps({"facts": facts, "results": [asdict(r) for r in results]}, indent=1, ensure_ascii=False) + "\n"
 
 
 def as_markdown(results: Sequence[Result], facts: dict[str, str]) -> str:

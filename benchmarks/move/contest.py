@@ -11,7 +11,7 @@ import psycopg
 from benchmarks.move import ours
 from benchmarks.move.ground import Content, Ends, TwoServers, content
 from benchmarks.move.peers import PEERS
-from benchmarks.move.programs import ProgramFailed
+from benchmarks.programs import ProgramFailed
 
 CONTENDERS = ("floor", "directory", "script", "pgcopydb", "ecluse")
 

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.ground import connect
 from benchmarks.move.ground import COLUMNS, INDEXES, TABLES, Ends
-from benchmarks.move.programs import ProgramFailed, environment, pipe, run
+from benchmarks.programs import ProgramFailed, environment, pipe, run
 
 Notes = dict[str, float]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from statistics import median
 
 from benchmarks.move.contest import Result
@@ -17,11 +16,6 @@ TITLES = {
     "directory": "`pg_dump -Fd -j2`, `pg_restore -j2`",
     "script": "`pg_dump \\| psql`",
 }
-
-
-def as_json(results: Sequence[Result], facts: dict[str, str]) -> str:
-    """Every single measurement."""
-    return json.dumps({"facts": facts, "results": [asdict(r) for r in results]}, indent=1, ensure_ascii=False) + "\n"
 
 
 def as_markdown(results: Sequence[Result], facts: dict[str, str]) -> str:

@@ -78,29 +78,6 @@ kind = "archive_table"
 table = "public.tokens"
 """
 
-
-def staged(database: Database, folder: Path, legacy: str = LEGACY, migration: str = MIGRATION) -> Stage:
-    """A prepared database with these people beside an account that is there already, and the migration."""
-    prepare(database)
-    load(database, ACCOUNTS)
-    load(database, legacy)
-    file = folder / "people.toml"
-    file.write_text(migration)
-    return Stage(database, file)
-
-
-def account(id_: str, email: str | None, more: str = "") -> str:
-    """The statement with which the auth service makes an account. `more`: further columns, `name = value, ...`."""
-    values = {"id": f"'{id_}'", "email": f"'{email}'" if email else "NULL", "encrypted_password": "'their own'"}
-    values |= dict(pair.split(" = ") for pair in more.split(", ") if pair)
-    tokens = ("confirmation_token", "recovery_token", "email_change_token_new", "email_change")
-    always = "'00000000-0000-0000-0000-000000000000', 'authenticated', 'authenticated', '{}', now(), now()"
-    return (
-        f"INSERT INTO auth.users (instance_id, aud, role, raw_user_meta_data, created_at, updated_at, "
-        f"{', '.join(tokens)}, {', '.join(values)}) VALUES ({always}, '', '', '', '', {', '.join(values.values())});"
-    )
-
-
 SECURED = (
     MIGRATION
     + """
@@ -129,3 +106,25 @@ table = "public.notes"
 full = true
 """
 )
+
+
+def staged(database: Database, folder: Path, legacy: str = LEGACY, migration: str = MIGRATION) -> Stage:
+    """A prepared database with these people beside an account that is there already, and the migration."""
+    prepare(database)
+    load(database, ACCOUNTS)
+    load(database, legacy)
+    file = folder / "people.toml"
+    file.write_text(migration)
+    return Stage(database, file)
+
+
+def account(id_: str, email: str | None, more: str = "") -> str:
+    """The statement with which the auth service makes an account. `more`: further columns, `name = value, ...`."""
+    values = {"id": f"'{id_}'", "email": f"'{email}'" if email else "NULL", "encrypted_password": "'their own'"}
+    values |= dict(pair.split(" = ") for pair in more.split(", ") if pair)
+    tokens = ("confirmation_token", "recovery_token", "email_change_token_new", "email_change")
+    always = "'00000000-0000-0000-0000-000000000000', 'authenticated', 'authenticated', '{}', now(), now()"
+    return (
+        f"INSERT INTO auth.users (instance_id, aud, role, raw_user_meta_data, created_at, updated_at, "
+        f"{', '.join(tokens)}, {', '.join(values)}) VALUES ({always}, '', '', '', '', {', '.join(values.values())});"
+    )

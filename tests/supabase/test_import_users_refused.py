@@ -51,7 +51,7 @@ def test_a_role_that_may_not(stage: Stage) -> None:
     ((name,),) = ask(stage.database, "SELECT current_database()")
     load(stage.database, VISITOR.format(name))
     mine = Stage(replace(stage.database, conninfo=make_conninfo(stage.database.conninfo, user="visitor")), stage.file)
-    assert "sees no account" in _refused(mine)
+    assert "role 'visitor' sees no account" in _refused(mine)
     load(stage.database, "ALTER ROLE visitor BYPASSRLS")
     refused = _refused(mine)
     assert "this role may not DELETE there" in refused

@@ -145,6 +145,9 @@ def _mind_others(run: Run, conn: Connection, minding: Connection, progress: Prog
 def hire(run: Run, flow: Flow) -> Iterator[Worker]:
     """A worker with a session of its own in the database of the run."""
     with run.session("copy") as conn:
+        # What a range looks up, in a roster or an id map, has just been written, so it is in memory. By the costs of a
+        # disk the planner would rather read all of it, again for each range.
+        conn.execute("SET random_page_cost = 1.1")
         yield Worker(conn.info.backend_pid, lambda lo, hi: _chunk(run, conn, flow, lo, hi))
 
 

@@ -34,7 +34,8 @@ def fill(run: Run, conn: Connection) -> None:
     for roster in run.plan.rosters:
         conn.execute(f"DELETE FROM {roster.name.sql}")
         conn.execute(roster_sql.refill(roster, run.building))
-        conn.execute(roster_sql.past_index(roster))
+        for statement in roster_sql.indexes(roster):
+            conn.execute(statement)
         conn.execute(f"ANALYZE {roster.name.sql}")
 
 

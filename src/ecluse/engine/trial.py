@@ -145,7 +145,7 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
                     attempt("trigger", f"{trigger.name} on {name}", statement)
 
 
-# What a run does with such a table: rows come and go, are captured, and are referred to.
+# What a run does with such a table, which is another's: rows come and go, changes are captured, keys refer to it.
 _MAY_JOIN = """
 SELECT 'this role may not ' || p || ' there'
 FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRIGGER']) p

@@ -68,6 +68,7 @@ class Member:
     join: str = ""  # satellites: condition between `m` (this member) and `a` (its side's anchor)
     logged: tuple[str, ...] = ()  # columns that capture logs: all that `unit` or `join` read, and the key
     rejects: tuple[Reject, ...] = ()  # old side only
+    held: str = ""  # a condition over `m` that is true where that of any of them is, where there is a shorter one
     fixed: tuple[tuple[str, str], ...] = ()  # of a member that joins
     silent: bool = False  # of a member that joins: triggers of that table do not fire for rows that join
 
@@ -201,10 +202,7 @@ class Roster:
 
     @property
     def definition(self) -> str:
-        """What follows `CREATE TABLE name`."""
-        (key, type_), (value, kind) = self.key, self.columns[0]
-        rest = "".join(f", {ident(name)} {kind}" for name, kind in self.columns[1:])
-        return (
-            f"({ident(key)} {type_} PRIMARY KEY, {ident(value)} {kind} UNIQUE{rest}, "
-            f"was {kind}[] NOT NULL DEFAULT '{{}}')"
-        )
+        """What follows `CREATE TABLE name`; its keys come when it has been filled."""
+        (key, type_), kind = self.key, self.columns[0][1]
+        rest = "".join(f", {ident(name)} {type_}" for name, type_ in self.columns)
+        return f"({ident(key)} {type_} NOT NULL{rest}, was {kind}[] NOT NULL DEFAULT '{{}}')"

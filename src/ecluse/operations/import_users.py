@@ -150,7 +150,6 @@ class ImportUsers(Operation):
     # --- its parts -------------------------------------------------------------------------------------
 
     def _hidden(self, work: Work, accounts: Table) -> bool:
-        """Whether no account can be seen, so that nothing can be asked of them."""
         role = work.catalog.role
         if role.superuser or role.bypass_rls or accounts.owner in role.member_of:
             return False

@@ -31,7 +31,7 @@ class Keyed(ABC):
     def was_unit(self, expr: str, text: str, old_type: str) -> str:
         """Whether an old value is written so. The text may be one that no old value has."""
         if old_type.startswith("character varying"):
-            return f"{expr} = {text}"  # the text of another could be cut to the length
+            return f"{expr} = {text}"
         if old_type == "uuid":
             return f"{expr} = (CASE WHEN {canonical(text)} THEN ({text})::uuid END)"
         if old_type not in INTEGERS:

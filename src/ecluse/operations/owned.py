@@ -57,7 +57,8 @@ class Owner(Keyed):
 
     def rejects(self, column: str, expr: str, old_type: str, *, refuse: bool) -> tuple[Reject, ...]:
         """The two reasons for which a row stays behind, told apart."""
-        held = f"SELECT FROM {{{{{self.roster}}}}} i WHERE {self._find(expr, old_type)} AND i.outcome = '{HELD}'"
+        held = f"SELECT FROM {{{{{self.roster}}}}} i WHERE {self._find(expr, old_type)} AND i.uid IS NULL"
+        held += f" AND i.outcome = '{HELD}'"
         condition = self.rejected(expr, old_type)
         return (
             Reject(f"({condition} AND EXISTS ({held}))", f"'{column}' is a user in quarantine", column, refuse),

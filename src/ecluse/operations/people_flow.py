@@ -231,7 +231,9 @@ class PeopleFlow:
                 pieces.append(entry)
                 continue
             there = told[column.name]
-            again = there.back(there.forward(col(column.name)))
+            # Of the hash what the account gets: the roster knows the format of nearly all.
+            new = self.people.carried_hash() if column == self.people.password else there.forward(col(column.name))
+            again = there.back(new)
             lost = f'({again})::text COLLATE "C" IS DISTINCT FROM {col(column.name)}::text COLLATE "C"'
             pieces.append(f"CASE WHEN {lost} THEN {entry} ELSE '{{}}' END")
         kept = f"CASE WHEN i.outcome = 'matched' THEN {_joined(every)} ELSE {_joined(pieces)} END"
@@ -289,6 +291,7 @@ class PeopleFlow:
             key=(self.people.id.name,),
             logged=tuple(dict.fromkeys([self.people.id.name, self.people.email.name])),
             rejects=tuple(self._reject(reason) for reason in REASONS),
+            held=self._held("true"),
         )
 
     def _filled(self, column: Column) -> str:
@@ -302,11 +305,15 @@ class PeopleFlow:
         return f"''::{column.type}" if column.type.startswith(("text", "character varying")) else ""
 
     def _reject(self, reason: str) -> Reject:
-        held = (
-            f"EXISTS (SELECT FROM {{{{{self.alias.roster}}}}} i WHERE i.old_user_id = {col(self.people.id.name)} "
-            f"AND i.outcome = '{HELD}' AND i.reason = {literal(reason)})"
-        )
+        held = self._held(f"i.reason = {literal(reason)}")
         return Reject(held, reason, self.people.email.name, refuse=self.refuse)
+
+    def _held(self, only: str) -> str:
+        # `uid IS NULL` says nothing new: the roster has an index of these.
+        return (
+            f"EXISTS (SELECT FROM {{{{{self.alias.roster}}}}} i WHERE i.old_user_id = {col(self.people.id.name)} "
+            f"AND i.uid IS NULL AND i.outcome = '{HELD}' AND {only})"
+        )
 
 
 CREATED_ONLY = "i.outcome = 'created'"

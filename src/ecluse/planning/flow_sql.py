@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ecluse.errors import MappingError
-from ecluse.model.flow import Flow, Member, Reject, Side, fill
+from ecluse.model.flow import Flow, Member, Side, fill
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
 
@@ -70,22 +70,30 @@ def column_list(columns: tuple[str, ...], prefix: str = "") -> str:
 
 def accepted(member: Member, at: Places) -> str:
     """A condition over `m` that leaves out the rows that go to quarantine; empty where all are accepted."""
-    return "".join(f" AND {_condition(r, member, at)} IS NOT TRUE" for r in member.rejects)
+    return "".join(f" AND {condition} IS NOT TRUE" for condition in _conditions(member, at))
 
 
 def rejected(member: Member, at: Places) -> str:
     """The condition over `m` that picks the rows that go to quarantine."""
-    return " OR ".join(f"{_condition(r, member, at)} IS TRUE" for r in member.rejects) or "false"
+    return " OR ".join(f"{condition} IS TRUE" for condition in _conditions(member, at)) or "false"
 
 
 def reason(member: Member, at: Places) -> str:
     """An expression over `m` that says why the row goes to quarantine."""
-    cases = "".join(f" WHEN {_condition(r, member, at)} IS TRUE THEN {literal(r.reason)}" for r in member.rejects)
+    cases = "".join(
+        f" WHEN {_condition(r.condition, member, at)} IS TRUE THEN {literal(r.reason)}" for r in member.rejects
+    )
     return f"CASE{cases} END" if cases else "NULL::text"
 
 
-def _condition(reject: Reject, member: Member, at: Places) -> str:
-    condition = fill(reject.condition, at.sql)
+def _conditions(member: Member, at: Places) -> list[str]:
+    """Conditions over `m` of which one is true where the row goes to quarantine."""
+    said = [member.held] if member.held else [reject.condition for reject in member.rejects]
+    return [_condition(each, member, at) for each in said]
+
+
+def _condition(said: str, member: Member, at: Places) -> str:
+    condition = fill(said, at.sql)
     if at.settled is None:
         return f"({condition})"
     held = (

@@ -42,7 +42,7 @@ def pairs(flow: Flow, scope: Scope) -> list[Pair]:
     # So they are cut only as far as there are more workers than queries.
     parts = -(-2 * scope.workers // len(flow.members))
     for member in flow.new.members:
-        should = Relation(_mapped(member, flow.old, scope, parts), member.columns, member.key)
+        should = Relation(_mapped(member, flow.old, scope, parts, whole=bool(flow.follows)), member.columns, member.key)
         have = Relation(_rows(flow.new, member, scope), member.columns, member.key)
         found.append(Pair(str(member.table.name), "forward", should, have, pending=len(scope.pending)))
     for member in flow.old.members:
@@ -52,11 +52,11 @@ def pairs(flow: Flow, scope: Scope) -> list[Pair]:
     return found
 
 
-def _mapped(member: Member, source: Side, scope: Scope, parts: int) -> tuple[str, ...]:
-    """The mapping's rows, in parts that cut no unit."""
+def _mapped(member: Member, source: Side, scope: Scope, parts: int, *, whole: bool = False) -> tuple[str, ...]:
+    """The mapping's rows, in parts that cut no unit. `whole`: each part joins a whole roster."""
     return tuple(
         flow_sql.mapped(member, source, scope.at, flow_sql.rows_all(source.anchor, scope.at, condition))
-        for condition in cuts(source, scope, parts, joined=bool(source.satellites))
+        for condition in cuts(source, scope, parts, joined=whole or bool(source.satellites))
     )
 
 
@@ -73,7 +73,7 @@ def cuts(side: Side, scope: Scope, parts: int = 1, *, joined: bool) -> list[str]
 
 
 def _ranges(pages: int, workers: int, joined: bool) -> list[tuple[int, int]]:
-    """Page ranges; few where each part joins whole satellites. The last is open: rows may have come since."""
+    """Page ranges; few where each part joins whole tables. The last is open: rows may have come since."""
     parts = workers if joined else max(workers, pages // _PAGES_A_PART)
     size = max(1, -(-pages // parts))
     bounds = [(i * size, (i + 1) * size) for i in range(parts)]
