@@ -12,10 +12,11 @@ BCRYPT = "$2b$04$CCCCCCCCCCCCCCCCCCCCC.aLXwMV8eQqmDfZ5fHw5WFn9fIyZ3UGe"
 GRACE = "6b1d2c3e-4f50-4a61-8b72-9c83ad94be05"  # has an account already
 
 ACCOUNTS = f"""
-INSERT INTO auth.users (instance_id, id, aud, role, email, encrypted_password, confirmation_token, recovery_token,
-    email_change_token_new, email_change, raw_app_meta_data, raw_user_meta_data, created_at, updated_at)
+INSERT INTO auth.users (instance_id, id, aud, role, email, email_confirmed_at, encrypted_password,
+    confirmation_token, recovery_token, email_change_token_new, email_change, raw_app_meta_data, raw_user_meta_data,
+    created_at, updated_at)
 VALUES ('00000000-0000-0000-0000-000000000000', '{GRACE}', 'authenticated', 'authenticated', 'grace@example.com',
-    'kept as it is', '', '', '', '', '{{"provider": "email", "providers": ["email"]}}', '{{}}', now(), now());
+    now(), 'kept as it is', '', '', '', '', '{{"provider": "email", "providers": ["email"]}}', '{{}}', now(), now());
 INSERT INTO auth.identities (provider_id, user_id, identity_data, provider, created_at, updated_at)
 VALUES ('{GRACE}', '{GRACE}', '{{"sub": "{GRACE}", "email": "grace@example.com"}}', 'email', now(), now());
 """
@@ -121,6 +122,7 @@ def staged(database: Database, folder: Path, legacy: str = LEGACY, migration: st
 def account(id_: str, email: str | None, more: str = "") -> str:
     """The statement with which the auth service makes an account. `more`: further columns, `name = value, ...`."""
     values = {"id": f"'{id_}'", "email": f"'{email}'" if email else "NULL", "encrypted_password": "'their own'"}
+    values["email_confirmed_at"] = "now()"
     values |= dict(pair.split(" = ") for pair in more.split(", ") if pair)
     tokens = ("confirmation_token", "recovery_token", "email_change_token_new", "email_change")
     always = "'00000000-0000-0000-0000-000000000000', 'authenticated', 'authenticated', '{}', now(), now()"

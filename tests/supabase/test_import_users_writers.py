@@ -12,7 +12,7 @@ import pytest
 from ecluse.errors import LockNotTaken, ValueRefused, WrongState
 from ecluse.model.report import Event
 from ecluse.postgres.connect import Database
-from tests.harness import Halted, Listener, Stage, load, same, same_structure, snapshot
+from tests.harness import Halted, Listener, Stage, load, same, same_rows, same_structure, snapshot
 from tests.supabase.conftest import ask, drop_roles
 from tests.supabase.people import account, staged
 from tests.supabase.test_import_users_random import KNOWN, LEGACY, MIGRATION, BeforeJoining
@@ -280,3 +280,29 @@ def test_a_corrected_address_is_tried_again(stage: Stage) -> None:
     with pytest.raises(WrongState, match="settled by the switch"):
         stage.engine().retry("people")
     stage.verify()
+
+
+def test_an_account_that_nobody_confirmed_is_nobodys(stage: Stage) -> None:
+    """Whoever signs up with somebody's address before the switch must not be given what is theirs."""
+    before = snapshot(stage.database)
+    load(stage.database, account(SECOND, "a@x.io", "email_confirmed_at = NULL"))
+    stage.apply()
+    stage.switch()
+    stage.verify()
+    assert ask(stage.database, "SELECT count(*) FROM user_id_mapping WHERE email = 'a@x.io'") == [(0,)]
+    assert ask(stage.database, f"SELECT count(*) FROM notes WHERE user_id = '{SECOND}'") == [(0,)]
+    reason = "SELECT reason FROM ecluse.quarantine WHERE source = 'public.users' AND lower(row->>'email') = 'a@x.io'"
+    [(why,)] = ask(stage.database, reason)
+    assert "never confirmed" in why
+    stage.rollback()
+    load(stage.database, f"DELETE FROM auth.users WHERE id = '{SECOND}'")
+    same_rows(snapshot(stage.database), before)
+
+
+def test_one_that_nobody_confirmed_and_that_goes_before_the_switch_makes_room(stage: Stage) -> None:
+    load(stage.database, account(SECOND, "a@x.io", "email_confirmed_at = NULL"))
+    stage.apply()
+    load(stage.database, f"DELETE FROM auth.users WHERE id = '{SECOND}'")
+    stage.switch()
+    stage.verify()
+    assert ask(stage.database, "SELECT matched FROM user_id_mapping WHERE email = 'a@x.io'") == [(False,)]

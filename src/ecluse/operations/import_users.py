@@ -175,7 +175,18 @@ class ImportUsers(Operation):
         if not _ID.match(people.id.type):
             what = f"'{people.id.name}' of '{table.name}' is {people.id.type}: an id is an integer, a text or a uuid"
             work.hazard("id-type", "refuse", table.name, what)
+        if work.imported:
+            work.hazard(
+                "imported-twice",
+                "refuse",
+                table.name,
+                f"users of another table are imported by this migration as well as those of '{table.name}'",
+                "make two migrations, and finish the first before the second",
+            )
         for trigger in accounts.triggers:
+            if "delete" in trigger.events and trigger.enabled in "OA":
+                told = f"trigger {trigger.name} of {ACCOUNTS} fires where a rollback deletes accounts that were made"
+                work.hazard("account-trigger", "note", ACCOUNTS, told)
             if "insert" in trigger.events and trigger.enabled in "OA":
                 fires = "fires for each user who is imported" if self.triggers == "fire" else "does not fire for them"
                 level = "warn" if self.triggers == "fire" else "note"
