@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ecluse.errors import LockNotTaken, ValueRefused, WrongState
+from ecluse.errors import LockNotTaken, ProofFailed, ValueRefused, WrongState
 from ecluse.model.report import Event
 from ecluse.postgres.connect import Database
 from tests.harness import Halted, Listener, Stage, load, same, same_rows, same_structure, snapshot
@@ -306,3 +306,43 @@ def test_one_that_nobody_confirmed_and_that_goes_before_the_switch_makes_room(st
     stage.switch()
     stage.verify()
     assert ask(stage.database, "SELECT matched FROM user_id_mapping WHERE email = 'a@x.io'") == [(False,)]
+
+
+def test_rows_that_went_to_quarantine_since_the_proof_are_told(stage: Stage) -> None:
+    """Somebody takes another's address in other letters: both are held, and nobody should learn it afterwards."""
+    stage.apply()
+    load(stage.database, "UPDATE users SET email = 'B@x.io' WHERE email = 'a@x.io'")
+    heard = Listener()
+    stage.switch(heard)
+    told = [event.message for event in heard.events if event.kind == "warn"]
+    assert any(message.startswith("2 more rows of public.users are in quarantine") for message in told), told
+    stage.verify()
+
+
+def test_what_the_last_proof_denies_is_not_switched(stage: Stage) -> None:
+    stage.apply()
+    load(stage.database, "UPDATE ecluse_next_people.notes SET body = 'broken'")
+    assert not stage.engine().verify("people").passed
+    with pytest.raises(ProofFailed, match="does not hold"):
+        stage.switch()
+    stage.rollback()
+
+
+def test_an_account_that_goes_while_a_run_is_stopped_does_not_stop_it_for_ever(stage: Stage) -> None:
+    load(stage.database, account(FIRST, "a@x.io"))
+    with pytest.raises(Halted):
+        stage.apply(BeforeProof())
+    load(stage.database, f"DELETE FROM auth.users WHERE id = '{FIRST}'")
+    assert stage.resume() == "ready"
+    stage.switch()
+    stage.verify()
+    assert ask(stage.database, "SELECT matched FROM user_id_mapping WHERE email = 'a@x.io'") == [(False,)]
+
+
+class BeforeProof(Listener):
+    """Halts a run when its stage `verify` begins."""
+
+    def __call__(self, event: Event) -> None:
+        super().__call__(event)
+        if (event.step, event.kind) == ("verify", "step"):
+            raise Halted(event.step)

@@ -9,11 +9,12 @@ from typing import Any, TextIO
 
 import psycopg
 
-from ecluse.engine import drain
+from ecluse.engine import drain, journal
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import ValueRefused, WrongState
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import ident, literal
+from ecluse.model.report import Event
 from ecluse.planning import flow_sql
 from ecluse.postgres.failures import translate
 
@@ -111,6 +112,20 @@ def refuse_held(run: Run, conn: Connection) -> None:
             hint=f"correct the rows, or add their values to the map and: ecluse quarantine retry {migration}\n"
             f"then: ecluse apply {migration}",
         )
+
+
+def tell_growth(run: Run, conn: Connection, step: str) -> None:
+    """Warn of rows that went to quarantine since the last proof counted them: somebody may have sent them there."""
+    counted = {account.table: account.quarantined for account in journal.last_accounts(conn, run.id)}
+    rows = conn.execute(
+        "SELECT source, count(*) FROM ecluse.quarantine WHERE run = %s AND state <> 'carried' GROUP BY 1 ORDER BY 1",
+        (run.id,),
+    )
+    for source, count in rows.fetchall():
+        more = int(count) - counted.get(source, 0)
+        if counted and more > 0:
+            told = f"{more:,} more rows of {source} are in quarantine than the last proof counted"
+            run.emit(Event("warn", step, f"{told}: ecluse quarantine list {run.plan.migration}"))
 
 
 # --- retry ------------------------------------------------------------------------------------------

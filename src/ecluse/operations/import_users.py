@@ -21,7 +21,7 @@ from ecluse.operations.people_sql import ACCOUNTS as KNOWN
 from ecluse.operations.people_sql import ACCOUNTS_COLUMNS as KNOWN_COLUMNS
 from ecluse.operations.people_sql import ROSTER, STILL, People
 from ecluse.operations.reshape_members import TableSpec, new_table
-from ecluse.operations.work import Findings, Imported, Work
+from ecluse.operations.work import Findings, Imported, Work, nearest
 
 Said = str | Literal[False]
 _ID = re.compile(r"(smallint|integer|bigint|uuid|text|(\w+\.)?citext|character varying(\(\d+\))?)\Z")
@@ -95,7 +95,9 @@ class ImportUsers(Operation):
                 text = f"'{self.table}' has no column '{said[meaning]}' that could be '{meaning}'"
             else:
                 text = f"'{self.table}' has no column that is called like '{meaning}'"
-            raise work.wrong(self, text, meaning, hint=f'{meaning} = "column"') from error
+            like = nearest(str(said[meaning] or meaning), (column.name for column in table.columns))
+            names = ", ".join(column.name for column in table.columns)
+            raise work.wrong(self, text, meaning, hint=like or f"its columns are: {names}") from error
 
     def compile(self, work: Work) -> None:
         table, people = self.people(work)
@@ -191,6 +193,7 @@ class ImportUsers(Operation):
                 fires = "fires for each user who is imported" if self.triggers == "fire" else "does not fire for them"
                 level = "warn" if self.triggers == "fire" else "note"
                 work.hazard("account-trigger", level, ACCOUNTS, f"trigger {trigger.name} of {ACCOUNTS} {fires}")
+        self._tell_columns(work, table, people)
         if people.password is None:
             work.hazard(
                 "no-passwords",
@@ -199,6 +202,14 @@ class ImportUsers(Operation):
                 f"'{table.name}' has no column that is called like a password: every user will need a new one",
                 'password = "column"',
             )
+
+    def _tell_columns(self, work: Work, table: Table, people: People) -> None:
+        taken = {meaning: column.name for meaning in NAMES if (column := getattr(people, meaning))}
+        said = ", ".join(meaning if meaning == name else f"{meaning} is '{name}'" for meaning, name in taken.items())
+        copied = {self._copied(table, text) for text in (self.profile.values.values() if self.profile else ())}
+        rest = [c.name for c in table.columns if c.name not in {*taken.values(), *copied}]
+        left = f"; in the archive only: {', '.join(rest)}" if rest else ""
+        work.hazard("users-columns", "note", table.name, f"columns of {table.name}: {said}{left}")
 
     def _aliases(self, work: Work, table: Table) -> Aliases:
         base = table.name.name
