@@ -70,15 +70,20 @@ def _bring(run: Run, conn: Connection) -> None:
         conn.execute(f"CREATE TEMP TABLE {_ours(member)} ({_key_columns(member)}) ON COMMIT DROP")
         with run.step("join", str(member.table.name)), _muted(conn, member), _explained(member):
             rows = conn.execute(insert(run.plan, member)).rowcount
+            # A few of them are looked for under lock; one that is brought again is there twice.
+            conn.execute(f"CREATE INDEX ON {_ours(member)} ({column_list(member.key)})")
         run.emit(Event("note", "switch", f"{rows:,} rows join {member.table.name}; nobody sees them yet"))
 
 
 def catch_up(run: Run, conn: Connection) -> None:
     """After the last drain, under lock: bring what it changed beside, and leave the capture to the table itself."""
+    # The few keys of a log are looked up. Nothing is known of a log's size, and a wrong guess would read whole tables.
+    for join in ("hashjoin", "mergejoin"):
+        conn.execute(f"SET LOCAL enable_{join} = off")
     for member in reversed(run.plan.joining):
         keys, log = column_list(member.key), flow_sql.log_name(run.id, member)
         same = " AND ".join(f"m.{ident(c)} = l.{ident(c)}" for c in member.key)
-        ours = " AND ".join(f"m.{ident(c)} = o.{ident(c)}" for c in member.key)
+        ours = " AND ".join(f"o.{ident(c)} = l.{ident(c)}" for c in member.key)
         # Only what we brought: a key may by now be that of a row which was there before.
         with _muted(conn, member):
             conn.execute(
@@ -86,17 +91,19 @@ def catch_up(run: Run, conn: Connection) -> None:
                 f"WHERE {same} AND {ours}"
             )
     for member in run.plan.joining:
-        log = flow_sql.log_name(run.id, member)
+        keys, log = column_list(member.key), flow_sql.log_name(run.id, member)
         same = " AND ".join(f"l.{ident(c)} = s.{ident(c)}" for c in member.key)
         with _muted(conn, member), _explained(member):
-            conn.execute(insert(run.plan, member, f"WHERE EXISTS (SELECT FROM {log} l WHERE {same})"))
+            conn.execute(insert(run.plan, member, f"JOIN (SELECT DISTINCT {keys} FROM {log}) l ON {same}"))
         for statement in flow_sql.drop_capture(run.id, member, staged(run.plan, member)):
             conn.execute(statement)
         conn.execute(f"DELETE FROM {log}")
+    for join in ("hashjoin", "mergejoin"):
+        conn.execute(f"SET LOCAL enable_{join} TO DEFAULT")
 
 
 def insert(plan: Plan, member: Member, which: str = "") -> str:
-    """Bring rows, all or those for which `which`, a WHERE clause over `s`, holds; their keys are noted as ours."""
+    """Bring rows `s`, all or those that `which` joins once; their keys are noted as ours."""
     columns = column_list((*member.columns, *(name for name, _ in member.fixed)))
     values = ", ".join([column_list(member.columns, "s."), *(value for _, value in member.fixed)])
     new = (
