@@ -43,6 +43,7 @@ def brought(run: Run, conn: Connection) -> Iterator[None]:
     _arm(run, conn)
     with conn.transaction():
         _bring(run, conn)
+        keep_up(run, conn)  # it took its time, and the application went on writing
         yield
 
 
@@ -75,8 +76,23 @@ def _bring(run: Run, conn: Connection) -> None:
         run.emit(Event("note", "switch", f"{rows:,} rows join {member.table.name}; nobody sees them yet"))
 
 
+def keep_up(run: Run, conn: Connection) -> None:
+    """Without lock, within `brought`: drain, and bring what that changed beside, so that little is left to do later."""
+    # What joins waits in the transaction of `conn`, in which a drain could have no snapshot of its own.
+    with run.session("drain") as another:
+        drain.drain(run, another, drain.FORWARD, run.building)
+    _replay(run, conn)
+
+
 def catch_up(run: Run, conn: Connection) -> None:
     """After the last drain, under lock: bring what it changed beside, and leave the capture to the table itself."""
+    _replay(run, conn)
+    for member in run.plan.joining:
+        for statement in flow_sql.drop_capture(run.id, member, staged(run.plan, member)):
+            conn.execute(statement)
+
+
+def _replay(run: Run, conn: Connection) -> None:
     # The few keys of a log are looked up. Nothing is known of a log's size, and a wrong guess would read whole tables.
     for join in ("hashjoin", "mergejoin"):
         conn.execute(f"SET LOCAL enable_{join} = off")
@@ -95,8 +111,6 @@ def catch_up(run: Run, conn: Connection) -> None:
         same = " AND ".join(f"l.{ident(c)} = s.{ident(c)}" for c in member.key)
         with _muted(conn, member), _explained(member):
             conn.execute(insert(run.plan, member, f"JOIN (SELECT DISTINCT {keys} FROM {log}) l ON {same}"))
-        for statement in flow_sql.drop_capture(run.id, member, staged(run.plan, member)):
-            conn.execute(statement)
         conn.execute(f"DELETE FROM {log}")
     for join in ("hashjoin", "mergejoin"):
         conn.execute(f"SET LOCAL enable_{join} TO DEFAULT")
