@@ -42,6 +42,7 @@ def brought(run: Run, conn: Connection) -> Iterator[None]:
     _arm(run, conn)
     with conn.transaction():
         _bring(run, conn)
+        keep_up(run, conn)  # it took its time, and the application went on writing
         yield
 
 
@@ -69,8 +70,18 @@ def _bring(run: Run, conn: Connection) -> None:
         conn.execute(f"CREATE TEMP TABLE {_ours(member)} ({_key_columns(member)}) ON COMMIT DROP")
         with run.step("join", str(member.table.name)), _muted(conn, member), _explained(member):
             rows = conn.execute(insert(run.plan, member)).rowcount
-            _check_keys(run, conn, member)
+            # A few of them are looked for under lock; one that is brought again is there twice.
+            conn.execute(f"CREATE INDEX ON {_ours(member)} ({column_list(member.key)})")
+            _check_keys(run, conn, member, _ours(member))
         run.emit(Event("note", "switch", f"{rows:,} rows join {member.table.name}; nobody sees them yet"))
+
+
+def keep_up(run: Run, conn: Connection) -> None:
+    """Without lock, within `brought`: drain, and bring what that changed beside, so that little is left to do later."""
+    # What joins waits in the transaction of `conn`, in which a drain could have no snapshot of its own.
+    with run.session("drain") as another:
+        drain.drain(run, another, drain.FORWARD, run.building)
+    _replay(run, conn)
 
 
 def catch_up(run: Run, conn: Connection) -> None:
@@ -79,10 +90,20 @@ def catch_up(run: Run, conn: Connection) -> None:
     Raises ValueRefused where the tables that rows join have changed since they were looked at.
     """
     rosters.refuse_outdated(run, conn)
+    _replay(run, conn)
+    for member in run.plan.joining:
+        for statement in flow_sql.drop_capture(run.id, member, staged(run.plan, member)):
+            conn.execute(statement)
+
+
+def _replay(run: Run, conn: Connection) -> None:
+    # The few keys of a log are looked up. Nothing is known of a log's size, and a wrong guess would read whole tables.
+    for join in ("hashjoin", "mergejoin"):
+        conn.execute(f"SET LOCAL enable_{join} = off")
     for member in reversed(run.plan.joining):
         keys, log = column_list(member.key), flow_sql.log_name(run.id, member)
         same = " AND ".join(f"m.{ident(c)} = l.{ident(c)}" for c in member.key)
-        ours = " AND ".join(f"m.{ident(c)} = o.{ident(c)}" for c in member.key)
+        ours = " AND ".join(f"o.{ident(c)} = l.{ident(c)}" for c in member.key)
         # Only what we brought: a key may by now be that of a row which was there before.
         with _muted(conn, member):
             conn.execute(
@@ -90,14 +111,15 @@ def catch_up(run: Run, conn: Connection) -> None:
                 f"WHERE {same} AND {ours}"
             )
     for member in run.plan.joining:
-        log = flow_sql.log_name(run.id, member)
+        keys, log = column_list(member.key), flow_sql.log_name(run.id, member)
         same = " AND ".join(f"l.{ident(c)} = s.{ident(c)}" for c in member.key)
         with _muted(conn, member), _explained(member):
-            if conn.execute(insert(run.plan, member, f"WHERE EXISTS (SELECT FROM {log} l WHERE {same})")).rowcount:
-                _check_keys(run, conn, member)
-        for statement in flow_sql.drop_capture(run.id, member, staged(run.plan, member)):
-            conn.execute(statement)
+            logged = f"(SELECT DISTINCT {keys} FROM {log})"
+            if conn.execute(insert(run.plan, member, f"JOIN {logged} l ON {same}")).rowcount:
+                _check_keys(run, conn, member, logged)
         conn.execute(f"DELETE FROM {log}")
+    for join in ("hashjoin", "mergejoin"):
+        conn.execute(f"SET LOCAL enable_{join} TO DEFAULT")
 
 
 _KEYS = """
@@ -112,8 +134,11 @@ WHERE c.contype = 'f' AND c.conrelid = %s::regclass ORDER BY 1
 """
 
 
-def _check_keys(run: Run, conn: Connection, member: Member) -> None:
-    """Ask for the rows that ours refer to: where the application's triggers are silent, foreign keys are as well."""
+def _check_keys(run: Run, conn: Connection, member: Member, keys: str) -> None:
+    """Ask for the rows that ours refer to: where the application's triggers are silent, foreign keys are as well.
+
+    `keys` is the relation of those of ours that have just come.
+    """
     if not member.silent:
         return
     ours = " AND ".join(f"m.{ident(c)} = o.{ident(c)}" for c in member.key)
@@ -121,7 +146,7 @@ def _check_keys(run: Run, conn: Connection, member: Member) -> None:
         same = " AND ".join(f"p.{ident(t)} = m.{ident(c)}" for c, t in zip(columns, theirs, strict=True))
         full = " AND ".join(f"m.{ident(c)} IS NOT NULL" for c in columns)
         row = conn.execute(
-            f"SELECT count(*) FROM {member.table.name.sql} m JOIN {_ours(member)} o ON {ours} "
+            f"SELECT count(*) FROM {keys} o JOIN {member.table.name.sql} m ON {ours} "
             f"WHERE {full} AND NOT EXISTS (SELECT FROM {other} p WHERE {same})"
         ).fetchone()
         if row and row[0]:
@@ -134,7 +159,7 @@ def _check_keys(run: Run, conn: Connection, member: Member) -> None:
 
 
 def insert(plan: Plan, member: Member, which: str = "") -> str:
-    """Bring rows, all or those for which `which`, a WHERE clause over `s`, holds; their keys are noted as ours."""
+    """Bring rows `s`, all or those that `which` joins once; their keys are noted as ours."""
     columns = column_list((*member.columns, *(name for name, _ in member.fixed)))
     values = ", ".join([column_list(member.columns, "s."), *(value for _, value in member.fixed)])
     new = (

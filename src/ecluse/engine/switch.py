@@ -106,9 +106,7 @@ def _lock_patiently(conn: Connection, ours: tuple[str, ...]) -> None:
 def _catch_up(run: Run, conn: Connection, switched: bool) -> None:
     direction, at = (drain.HOME, run.switched) if switched else (drain.FORWARD, run.building)
     if run.plan.joining and not switched:
-        # Rows that join wait in the transaction of `conn`, in which a drain could have no snapshot of its own.
-        with run.session("drain") as another:
-            drain.drain(run, another, direction, at)
+        joining.keep_up(run, conn)
     else:
         drain.drain(run, conn, direction, at)
     time.sleep(0.2)
