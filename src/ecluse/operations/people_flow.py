@@ -19,8 +19,8 @@ from ecluse.operations.people_sql import HELD, REASONS, People
 from ecluse.operations.rules import as_text, cast, col
 
 ACCOUNTS, IDENTITIES = Name("auth", "users"), Name("auth", "identities")
-_NOBODY = "'00000000-0000-0000-0000-000000000000'::uuid"
-_TOKENS = (
+NOBODY = "'00000000-0000-0000-0000-000000000000'::uuid"
+TOKENS = (
     "confirmation_token",
     "recovery_token",
     "email_change_token_new",
@@ -32,10 +32,10 @@ _TOKENS = (
 )
 # What supabase/auth reads into values that cannot be NULL, or looks people up by; it is of no person.
 _FIXED_ACCOUNT = (
-    ("instance_id", _NOBODY),
+    ("instance_id", NOBODY),
     ("aud", "'authenticated'"),
     ("role", "'authenticated'"),
-    *((token, "''") for token in _TOKENS),
+    *((token, "''") for token in TOKENS),
     ("updated_at", "created_at"),
 )
 _FIXED_IDENTITY = (("updated_at", "created_at"), ("last_sign_in_at", "created_at"))

@@ -8,23 +8,12 @@ e-mail changes and linking go by.
 from __future__ import annotations
 
 from ecluse.model.names import Name, literal
+from ecluse.operations.people_flow import NOBODY, TOKENS
 
-_NOBODY = "'00000000-0000-0000-0000-000000000000'"
-_READ = (
-    "confirmation_token",
-    "recovery_token",
-    "email_change_token_new",
-    "email_change",
-    "email_change_token_current",
-    "phone_change",
-    "phone_change_token",
-    "reauthentication_token",
-    "created_at",
-    "updated_at",
-)
+_READ = (*TOKENS, "created_at", "updated_at")
 _BROKEN = {
     "accounts are found by nobody: instance_id, aud or role is not what the auth service asks for": (
-        f"u.instance_id IS DISTINCT FROM {_NOBODY} OR u.aud IS DISTINCT FROM 'authenticated' "
+        f"u.instance_id IS DISTINCT FROM {NOBODY} OR u.aud IS DISTINCT FROM 'authenticated' "
         "OR u.role IS DISTINCT FROM 'authenticated'"
     ),
     "accounts have NULL where the auth service reads a text or a time": " OR ".join(
