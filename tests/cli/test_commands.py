@@ -303,3 +303,20 @@ def test_commands_that_do_not_fit_the_state_say_so(project: Project) -> None:
         assert result.error["state"] == "nothing was changed"
     finished = project.run("finish", "uuids", "--confirm", "x", "--json")
     assert (finished.status, finished.error["code"]) == (1, "ECL303")
+
+
+def test_the_way_back_needs_no_migration_file(project: Project) -> None:
+    """At night a file that is half edited, or gone, must not stand between somebody and the old shape."""
+    assert project.run("apply", "uuids", "--switch").status == 0
+    file = project.folder / "migrations" / "uuids.toml"
+    file.write_text(file.read_text(encoding="utf-8") + "x = [", encoding="utf-8")
+    broken = project.run("verify", "uuids")
+    assert broken.status == 0, broken.err
+    assert "keeps to the plan that is in its journal" in broken.err
+    file.unlink()
+    back = project.run("rollback", "uuids")
+    assert back.status == 0, back.err
+    kind = "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = 'conversations'::regclass"
+    assert project.execute(f"{kind} AND attname = 'id'") == [("text",)]
+    again = project.run("rollback", "uuids")
+    assert (again.status, "there is no migration 'uuids'" in again.err) == (2, True)

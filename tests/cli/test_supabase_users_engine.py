@@ -72,8 +72,9 @@ def test_it_asks_for_the_word_and_a_second_run_changes_nothing(project: Project)
     assert refused.status != 0
     assert "--confirm" in refused.err
     assert project.execute("SELECT count(*) FROM auth.users") == [(1,)]
-    done = project.run(*USERS, "--confirm", "--outcomes", "users.csv", "--map", "ids.csv")
+    done = project.run(*USERS, "--confirm", "--outcomes", "users.csv", "--map", "ids.csv", "--json")
     assert done.status == 0, done.err
+    assert (done.events[-1]["event"], done.events[-1]["created"], done.events[-1]["mapped"]) == ("result", 4, 5)
     assert project.execute("SELECT count(*) FROM auth.users") == [(5,)]
     assert len(read_ids((project.folder / "ids.csv").read_text())) == 5
     before = harness.snapshot(project.database)

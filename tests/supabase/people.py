@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from ecluse.postgres.connect import Database
+from ecluse.supabase.prepare import prepare
+from tests.harness import Stage, load
+
 BCRYPT = "$2b$04$CCCCCCCCCCCCCCCCCCCCC.aLXwMV8eQqmDfZ5fHw5WFn9fIyZ3UGe"
 GRACE = "6b1d2c3e-4f50-4a61-8b72-9c83ad94be05"  # has an account already
 
 ACCOUNTS = f"""
-INSERT INTO auth.users (instance_id, id, aud, role, email, encrypted_password, confirmation_token, recovery_token,
-    email_change_token_new, email_change, raw_app_meta_data, raw_user_meta_data, created_at, updated_at)
+INSERT INTO auth.users (instance_id, id, aud, role, email, email_confirmed_at, encrypted_password,
+    confirmation_token, recovery_token, email_change_token_new, email_change, raw_app_meta_data, raw_user_meta_data,
+    created_at, updated_at)
 VALUES ('00000000-0000-0000-0000-000000000000', '{GRACE}', 'authenticated', 'authenticated', 'grace@example.com',
-    'kept as it is', '', '', '', '', '{{"provider": "email", "providers": ["email"]}}', '{{}}', now(), now());
+    now(), 'kept as it is', '', '', '', '', '{{"provider": "email", "providers": ["email"]}}', '{{}}', now(), now());
 INSERT INTO auth.identities (provider_id, user_id, identity_data, provider, created_at, updated_at)
 VALUES ('{GRACE}', '{GRACE}', '{{"sub": "{GRACE}", "email": "grace@example.com"}}', 'email', now(), now());
 """
@@ -100,3 +107,26 @@ table = "public.notes"
 full = true
 """
 )
+
+
+def staged(database: Database, folder: Path, legacy: str = LEGACY, migration: str = MIGRATION) -> Stage:
+    """A prepared database with these people beside an account that is there already, and the migration."""
+    prepare(database)
+    load(database, ACCOUNTS)
+    load(database, legacy)
+    file = folder / "people.toml"
+    file.write_text(migration)
+    return Stage(database, file)
+
+
+def account(id_: str, email: str | None, more: str = "") -> str:
+    """The statement with which the auth service makes an account. `more`: further columns, `name = value, ...`."""
+    values = {"id": f"'{id_}'", "email": f"'{email}'" if email else "NULL", "encrypted_password": "'their own'"}
+    values["email_confirmed_at"] = "now()"
+    values |= dict(pair.split(" = ") for pair in more.split(", ") if pair)
+    tokens = ("confirmation_token", "recovery_token", "email_change_token_new", "email_change")
+    always = "'00000000-0000-0000-0000-000000000000', 'authenticated', 'authenticated', '{}', now(), now()"
+    return (
+        f"INSERT INTO auth.users (instance_id, aud, role, raw_user_meta_data, created_at, updated_at, "
+        f"{', '.join(tokens)}, {', '.join(values)}) VALUES ({always}, '', '', '', '', {', '.join(values.values())});"
+    )

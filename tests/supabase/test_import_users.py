@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from ecluse.postgres.connect import Database
-from ecluse.supabase.prepare import prepare
 from tests.harness import Stage, load, same, same_rows, same_structure, snapshot
 from tests.supabase.conftest import ask, drop_roles
-from tests.supabase.people import ACCOUNTS, BCRYPT, GRACE, LEGACY, MIGRATION, SECURED
+from tests.supabase.people import BCRYPT, GRACE, SECURED, staged
 from tests.supabase.test_secure_rows import as_user
 
 NEW = BCRYPT.replace("$04$", "$10$")
@@ -20,12 +21,7 @@ NEW = BCRYPT.replace("$04$", "$10$")
 @pytest.fixture
 def stage(any_server_database: Database, tmp_path: Path) -> Iterator[Stage]:
     """People of every kind beside an account that is there already, and the migration that imports them."""
-    prepare(any_server_database)
-    load(any_server_database, ACCOUNTS)
-    load(any_server_database, LEGACY)
-    file = tmp_path / "people.toml"
-    file.write_text(MIGRATION)
-    yield Stage(any_server_database, file)
+    yield staged(any_server_database, tmp_path)
     drop_roles(any_server_database)
 
 
@@ -169,3 +165,38 @@ def test_new_tables_are_secured_and_published_in_the_same_switch(stage: Stage) -
     after = snapshot(stage.database)
     same_structure(after.catalog, before.catalog)
     same_rows(after, before)  # the probes' inserts have taken numbers of sequences, which nothing gives back
+
+
+def test_a_role_that_does_not_own_the_accounts_can_import(stage: Stage) -> None:
+    """As `postgres` of a Supabase: rights on the tables of auth, which belong to the auth service."""
+    load(
+        stage.database,
+        """
+        CREATE ROLE mover LOGIN PASSWORD 'mover' BYPASSRLS IN ROLE anon, authenticated, service_role;
+        GRANT USAGE, CREATE ON SCHEMA public TO mover; GRANT USAGE ON SCHEMA auth TO mover;
+        GRANT ALL ON ALL TABLES IN SCHEMA auth TO mover;
+        GRANT SET ON PARAMETER session_replication_role TO mover;
+        ALTER TABLE users OWNER TO mover; ALTER TABLE notes OWNER TO mover; ALTER TABLE quotas OWNER TO mover;
+        ALTER TABLE logs OWNER TO mover; ALTER TABLE tokens OWNER TO mover;
+        DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO mover', current_database()); END $$;
+        """,
+    )
+    try:
+        before = snapshot(stage.database)
+        mover = replace(stage, database=as_role(stage.database, "mover"))
+        mover.apply()
+        mover.switch()
+        mover.verify()
+        assert ask(stage.database, "SELECT count(*) FROM auth.users") == [(5,)]
+        load(stage.database, f"UPDATE auth.users SET encrypted_password = '{NEW}' WHERE email = 'bob@example.com'")
+        mover.rollback()
+        assert ask(stage.database, "SELECT password_hash FROM users WHERE id = 2") == [(NEW,)]
+        load(stage.database, "UPDATE users SET password_hash = 'pbkdf2_sha256$600000$salt$hash' WHERE id = 2")
+        same_structure(snapshot(stage.database).catalog, before.catalog)
+    finally:
+        load(stage.database, "DROP OWNED BY mover CASCADE; DROP ROLE mover")
+
+
+def as_role(database: Database, name: str) -> Database:
+    """The same database for a role whose password is its name."""
+    return replace(database, conninfo=make_conninfo(database.conninfo, user=name, password=name))

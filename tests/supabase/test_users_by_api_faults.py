@@ -11,6 +11,7 @@ import pytest
 
 from ecluse.errors import ImportStopped, Interrupted, ServiceUnavailable
 from ecluse.model.report import Event
+from ecluse.operations.people_sql import UNPROVED
 from ecluse.postgres.connect import Database
 from ecluse.supabase.users_by_api import MAKE, Choices
 from tests.supabase.admin_api import AdminApiServer, serving
@@ -60,6 +61,17 @@ def test_somebody_who_was_quicker_is_matched(users: Database, api: AdminApiServe
         assert (work.roster.summary().of("created"), work.roster.summary().of("matched")) == (3, 1)
     for uid, email in mapped(users).values():
         assert api.accounts[uid]["email"] == email
+
+
+def test_somebody_who_was_quicker_and_never_confirmed_is_nobody(users: Database, api: AdminApiServer) -> None:
+    api.fail("race of nobody", after=1)
+    with importing(users, api, choices=Choices(threads=1)) as work:
+        work.survey(bodies=True)
+        work.carry_out()
+        summary = work.roster.summary()
+        assert (summary.of("created"), summary.of("matched")) == (3, 0)
+        assert UNPROVED in {group.reason for group in summary.groups}
+    assert len(mapped(users)) == 3
 
 
 def test_two_imports_at_once_make_nobody_twice(users: Database, api: AdminApiServer) -> None:

@@ -49,7 +49,12 @@ class Asked:
 
 
 def finish(
-    invocation: Invocation, asked: Asked, users: Callable[[], Iterable[UserOutcome]], value: dict[str, Any]
+    invocation: Invocation,
+    asked: Asked,
+    users: Callable[[], Iterable[UserOutcome]],
+    value: dict[str, Any],
+    *,
+    streamed: bool = False,
 ) -> None:
     """Write the files, and tell what came of it. No map of an import that was not proved."""
     from ecluse.supabase.user_outcomes import write_outcomes, write_user_map
@@ -60,7 +65,9 @@ def finish(
     if asked.map_file and value["good"]:
         value["map_lines"] = write_user_map(asked.map_file, users())
         value["map"] = str(asked.map_file)
-    invocation.show(value, texts.imported)
+    # After a run the result is the last event of its stream; a dry run is one document.
+    tell = invocation.conclude if streamed else invocation.show
+    tell(value, texts.imported)
 
 
 def operation_of(migration: Migration) -> ImportUsers:

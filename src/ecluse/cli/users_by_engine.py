@@ -91,7 +91,7 @@ def _carry_out(
         checks = [{"title": "every row compared both ways, and every probe", "wrong": wrong}]
         value |= {"dry_run": False, "checks": checks, "good": proof.passed and found.adds_up} | counts(found)
         value["mapped"] = found.of("created") + found.of("matched")
-        finish(invocation, asked, judged.outcomes, value)
+        finish(invocation, asked, judged.outcomes, value, streamed=True)
     invocation.next(f"ecluse verify {name}")
     return 0 if value["good"] else 3
 

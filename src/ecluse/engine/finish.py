@@ -64,8 +64,9 @@ def drop_statements(run: Run) -> tuple[str, ...]:
     """All in one transaction with the record. No CASCADE: what someone hung on the old shape is not ours to drop."""
     plan = run.plan
     statements: list[str] = []
-    for member in switch_sql.captured(plan):
+    for member in switch_sql.visible(plan):
         statements += flow_sql.drop_capture(run.id, member, member.table.name)
+    statements += [flow_sql.release(run.id, member) for member in plan.joining]
     for flow in plan.builds:
         for member in flow.members:
             statements += flow_sql.drop_log(run.id, member)

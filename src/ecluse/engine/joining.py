@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 import psycopg
 
-from ecluse.engine import drain, journal, rosters
+from ecluse.engine import drain, rosters
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import ValueRefused
-from ecluse.model.flow import Flow, Member
+from ecluse.model.flow import Member
 from ecluse.model.names import Name, ident, short
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event
@@ -23,7 +23,6 @@ from ecluse.planning import flow_sql
 from ecluse.planning.flow_sql import column_list
 
 _LOOKS = 3
-WITHDRAWN = "withdrawn"
 
 
 def staged(plan: Plan, member: Member) -> Name:
@@ -73,6 +72,7 @@ def _bring(run: Run, conn: Connection) -> None:
             rows = conn.execute(insert(run.plan, member)).rowcount
             # A few of them are looked for under lock; one that is brought again is there twice.
             conn.execute(f"CREATE INDEX ON {_ours(member)} ({column_list(member.key)})")
+            _check_keys(run, conn, member, _ours(member))
         run.emit(Event("note", "switch", f"{rows:,} rows join {member.table.name}; nobody sees them yet"))
 
 
@@ -85,7 +85,11 @@ def keep_up(run: Run, conn: Connection) -> None:
 
 
 def catch_up(run: Run, conn: Connection) -> None:
-    """After the last drain, under lock: bring what it changed beside, and leave the capture to the table itself."""
+    """After the last drain, under lock: bring what it changed beside, and leave the capture to the table itself.
+
+    Raises ValueRefused where the tables that rows join have changed since they were looked at.
+    """
+    rosters.refuse_outdated(run, conn)
     _replay(run, conn)
     for member in run.plan.joining:
         for statement in flow_sql.drop_capture(run.id, member, staged(run.plan, member)):
@@ -110,10 +114,48 @@ def _replay(run: Run, conn: Connection) -> None:
         keys, log = column_list(member.key), flow_sql.log_name(run.id, member)
         same = " AND ".join(f"l.{ident(c)} = s.{ident(c)}" for c in member.key)
         with _muted(conn, member), _explained(member):
-            conn.execute(insert(run.plan, member, f"JOIN (SELECT DISTINCT {keys} FROM {log}) l ON {same}"))
+            logged = f"(SELECT DISTINCT {keys} FROM {log})"
+            if conn.execute(insert(run.plan, member, f"JOIN {logged} l ON {same}")).rowcount:
+                _check_keys(run, conn, member, logged)
         conn.execute(f"DELETE FROM {log}")
     for join in ("hashjoin", "mergejoin"):
         conn.execute(f"SET LOCAL enable_{join} TO DEFAULT")
+
+
+_KEYS = """
+SELECT c.conname::text, quote_ident(n.nspname) || '.' || quote_ident(r.relname),
+       ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY k(n, o)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.n ORDER BY k.o),
+       ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY k(n, o)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.n ORDER BY k.o)
+FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class r ON r.oid = c.confrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+WHERE c.contype = 'f' AND c.conrelid = %s::regclass ORDER BY 1
+"""
+
+
+def _check_keys(run: Run, conn: Connection, member: Member, keys: str) -> None:
+    """Ask for the rows that ours refer to: where the application's triggers are silent, foreign keys are as well.
+
+    `keys` is the relation of those of ours that have just come.
+    """
+    if not member.silent:
+        return
+    ours = " AND ".join(f"m.{ident(c)} = o.{ident(c)}" for c in member.key)
+    for key, other, columns, theirs in conn.execute(_KEYS, (member.table.name.sql,)).fetchall():
+        same = " AND ".join(f"p.{ident(t)} = m.{ident(c)}" for c, t in zip(columns, theirs, strict=True))
+        full = " AND ".join(f"m.{ident(c)} IS NOT NULL" for c in columns)
+        row = conn.execute(
+            f"SELECT count(*) FROM {keys} o JOIN {member.table.name.sql} m ON {ours} "
+            f"WHERE {full} AND NOT EXISTS (SELECT FROM {other} p WHERE {same})"
+        ).fetchone()
+        if row and row[0]:
+            raise ValueRefused(
+                f"{row[0]:,} rows that are to join {member.table.name} refer to no row of {other}",
+                details=f"constraint {key}",
+                hint=f"ecluse rollback {run.plan.migration}, correct the values in the migration, and apply again",
+                state="nothing was switched; the old shape is in place and in use",
+            )
 
 
 def insert(plan: Plan, member: Member, which: str = "") -> str:
@@ -155,67 +197,6 @@ def _explained(member: Member) -> Iterator[None]:
         raise ValueRefused(
             f"a row that is to join {member.table.name} collides with one that came there meanwhile",
             details=f"constraint {error.diag.constraint_name}",
-            hint="run the same command again: what came there meanwhile is looked at first",
+            hint=rosters.AGAIN,
             state="nothing was switched; the old shape is in place and in use",
         ) from None
-
-
-# --- and back -----------------------------------------------------------------------------------------
-
-
-def withdraw(run: Run, conn: Connection) -> None:
-    """After the commit of a rollback: delete what joined, but for rows that tables outside the migration refer to.
-
-    To be called while the tables beside are still there: they know what joined.
-    """
-    if not run.plan.joining or WITHDRAWN in journal.steps_done(conn, run.id):
-        return
-    with conn.transaction():
-        for flow in run.plan.flows:
-            if flow.joining:
-                _withdraw(run, conn, flow)
-        journal.record_step(conn, run.id, WITHDRAWN)
-    run.journaled(WITHDRAWN)
-
-
-_REFERRING = """
-SELECT c.conrelid::regclass::text,
-       ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY k(n, o)
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.n ORDER BY k.o),
-       ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY k(n, o)
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.n ORDER BY k.o)
-FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_class r ON r.oid = c.conrelid
-JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
-WHERE c.contype = 'f' AND c.confrelid = %s::regclass AND n.nspname <> ALL (%s) AND c.conrelid <> ALL (%s::regclass[])
-"""
-
-
-def _withdraw(run: Run, conn: Connection, flow: Flow) -> None:
-    plan = run.plan
-    tables = [member.table.name for member in flow.joining]
-    own = ["auth", plan.next_schema, plan.kept_schema]
-    anchors = flow.new.anchor.table.name.within(plan.next_schema).sql
-    conn.execute("CREATE TEMP TABLE ecluse_stays (key text PRIMARY KEY) ON COMMIT DROP")
-    unit = flow_sql.key_text(flow.new.anchor, "a")
-    for member in flow.joining:
-        rows = conn.execute(_REFERRING, (member.table.name.sql, own, [t.sql for t in tables])).fetchall()
-        for referring, ours, theirs in rows:
-            same = " AND ".join(f"o.{ident(c)} = m.{ident(t)}" for c, t in zip(ours, theirs, strict=True))
-            found = conn.execute(
-                f"INSERT INTO pg_temp.ecluse_stays SELECT DISTINCT {unit} FROM {member.table.name.sql} m "
-                f"JOIN {anchors} a ON {member.join} WHERE EXISTS (SELECT FROM {referring} o WHERE {same}) "
-                "ON CONFLICT DO NOTHING"
-            ).rowcount
-            if found:
-                told = f"{found:,} rows of {member.table.name} stay there: rows of {referring} refer to them"
-                run.emit(Event("warn", "rollback", told))
-    conn.execute("ANALYZE pg_temp.ecluse_stays")
-    for member in reversed(flow.joining):
-        same = " AND ".join(f"m.{ident(c)} = s.{ident(c)}" for c in member.key)
-        stays = f"SELECT FROM {anchors} a JOIN pg_temp.ecluse_stays k ON k.key = {unit} WHERE {member.join}"
-        gone = conn.execute(
-            f"DELETE FROM {member.table.name.sql} m USING {staged(plan, member).sql} s "
-            f"WHERE {same} AND NOT EXISTS ({stays})"
-        ).rowcount
-        run.emit(Event("note", "rollback", f"{gone:,} rows that had joined {member.table.name} are gone again"))
-    conn.execute("DROP TABLE pg_temp.ecluse_stays")

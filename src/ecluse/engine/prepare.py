@@ -10,14 +10,16 @@ import psycopg
 
 from ecluse.engine import journal
 from ecluse.engine.context import Connection, Restart, Run
+from ecluse.errors import LockNotTaken
 from ecluse.model.flow import Flow, InputTable, Member, Side
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.report import Event
 from ecluse.planning import flow_sql, roster_sql
 from ecluse.planning.ddl_table import create_table
-from ecluse.postgres.locks import with_lock_retries
+from ecluse.postgres.locks import Blocker, with_lock_retries
 
 Answer = TypeVar("Answer")
+_Tell = Callable[[Sequence[Blocker], int], None]
 
 
 def prepare_statements(run: Run) -> tuple[str, ...]:
@@ -125,13 +127,35 @@ def with_locks(
     `within`: in a savepoint of the transaction at hand.
     """
     budget, tell = run.options.lock_budget, _tell_wait(run, step)
+    if within:
+        tell = _no_circle(conn, tell)
     return with_lock_retries(conn, attempt, budget_seconds=budget, on_wait=tell, within=within)
 
 
-def _tell_wait(run: Run, step: str) -> Callable[[Sequence[object], int], None]:
+def _no_circle(conn: Connection, tell: _Tell) -> _Tell:
+    """Give up where a session that we wait for waits for us: it writes what the transaction at hand has written."""
+
+    def checked(blockers: Sequence[Blocker], attempt: int) -> None:
+        tell(blockers, attempt)
+        row = conn.execute(
+            "SELECT count(*) FROM unnest(%s::int[]) b(pid) WHERE pg_backend_pid() = ANY (pg_blocking_pids(b.pid))",
+            ([blocker.pid for blocker in blockers],),
+        ).fetchone()
+        if row and row[0]:
+            raise LockNotTaken(
+                "another session waits for us, and we for its locks: it writes the same as rows that join",
+                details="\n".join(map(str, blockers)),
+                hint="run the same command again: what it wrote is looked at first",
+                state="nothing was switched; the old shape is in place and in use",
+            )
+
+    return checked
+
+
+def _tell_wait(run: Run, step: str) -> _Tell:
     """A callback for the lock ladder that tells who is waited for."""
 
-    def tell(blockers: Sequence[object], attempt: int) -> None:
+    def tell(blockers: Sequence[Blocker], attempt: int) -> None:
         who = "; ".join(map(str, blockers)) or "who holds it could not be seen"
         run.emit(Event("warn", step, f"waiting for a lock, attempt {attempt}: {who}"))
 
@@ -227,13 +251,14 @@ def forget(run: Run, conn: Connection) -> None:
                         conn.execute(statement)
                 _drop_unit_index(conn, flow, member)
         drop_indexes(conn, roster_sql.index_names(run.plan))
+        # Before the logs: a switch that failed leaves the capture of what joins on tables of this schema.
+        conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.next_schema)} CASCADE")
         for flow in run.plan.builds:
             for member in flow.members:
                 for statement in flow_sql.drop_log(run.id, member):
                     conn.execute(statement)
         for name in run.plan.loaded:
             conn.execute(f"DROP TABLE IF EXISTS {name.sql}")
-        conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.next_schema)} CASCADE")
         conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.kept_schema)}")
         journal.forget_build(conn, run.id)
         journal.advance(conn, run.id, status="building", stage="prepare")

@@ -9,11 +9,12 @@ from typing import Any, TextIO
 
 import psycopg
 
-from ecluse.engine import drain
+from ecluse.engine import drain, journal
 from ecluse.engine.context import Connection, Run
-from ecluse.errors import ValueRefused
+from ecluse.errors import ValueRefused, WrongState
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import ident, literal
+from ecluse.model.report import Event
 from ecluse.planning import flow_sql
 from ecluse.postgres.failures import translate
 
@@ -113,6 +114,20 @@ def refuse_held(run: Run, conn: Connection) -> None:
         )
 
 
+def tell_growth(run: Run, conn: Connection, step: str) -> None:
+    """Warn of rows that went to quarantine since the last proof counted them: somebody may have sent them there."""
+    counted = {account.table: account.quarantined for account in journal.last_accounts(conn, run.id)}
+    rows = conn.execute(
+        "SELECT source, count(*) FROM ecluse.quarantine WHERE run = %s AND state <> 'carried' GROUP BY 1 ORDER BY 1",
+        (run.id,),
+    )
+    for source, count in rows.fetchall():
+        more = int(count) - counted.get(source, 0)
+        if counted and more > 0:
+            told = f"{more:,} more rows of {source} are in quarantine than the last proof counted"
+            run.emit(Event("warn", step, f"{told}: ecluse quarantine list {run.plan.migration}"))
+
+
 # --- retry ------------------------------------------------------------------------------------------
 
 
@@ -123,6 +138,11 @@ def retry(run: Run, conn: Connection, status: str, ids: Sequence[int] | None = N
     acceptable is mapped on its own into the new tables, where the reverse capture sees it like any other write.
     """
     tried = _held(conn, run, ids)
+    if status == "switched":
+        _refuse_settled(run, {name for name, _, _ in tried})
+    elif run.plan.rosters and status == "ready":
+        # A row that was corrected is judged again by the drain, with those whose fate depends on it.
+        drain.drain(run, conn, drain.FORWARD, run.building)
     for flow in run.plan.flows:
         units = sorted({unit for name, unit, _ in tried if name == flow.name and unit is not None})
         if not units:
@@ -133,6 +153,17 @@ def retry(run: Run, conn: Connection, status: str, ids: Sequence[int] | None = N
             _before(run, conn, flow, units)
     left = len(_held(conn, run, ids, among=[key for _, _, key in tried]))
     return Retried(len(tried), len(tried) - left, left)
+
+
+def _refuse_settled(run: Run, held: set[str]) -> None:
+    """Raise WrongState where all that is held hangs on who became whom, which is settled with the switch."""
+    if held and held <= {flow.name for flow in run.plan.flows if flow.follows}:
+        raise WrongState(
+            "what became of each user was settled by the switch: users in quarantine, and their rows, stay there",
+            hint=f"make their accounts with the auth service; or: ecluse rollback {run.plan.migration}, correct them, "
+            "and apply again",
+            state="nothing was changed",
+        )
 
 
 def _held(

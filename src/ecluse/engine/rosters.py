@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from ecluse.engine import prepare
 from ecluse.engine.context import Connection, Run
+from ecluse.errors import ValueRefused
 from ecluse.model.flow import InputTable
 from ecluse.model.names import ident
 from ecluse.model.report import Event, Probe
 from ecluse.planning import flow_sql, roster_sql
 from ecluse.planning.flow_sql import Places
+
+AGAIN = "run the same command again: what came there meanwhile is looked at first"
 
 
 def index_sources(run: Run, conn: Connection) -> None:
@@ -91,6 +94,22 @@ def _differs(conn: Connection, given: InputTable) -> bool:
     there, now = f"SELECT {names} FROM {given.name.sql}", f"SELECT {names} FROM ({given.query}) q"
     row = conn.execute(f"SELECT EXISTS (({there} EXCEPT {now}) UNION ALL ({now} EXCEPT {there}))").fetchone()
     return bool(row and row[0])
+
+
+def refuse_outdated(run: Run, conn: Connection) -> None:
+    """Raise ValueRefused where what rosters judged by has changed since `look_again`; to be asked under lock."""
+    for roster in run.plan.rosters:
+        if not roster.still:
+            continue
+        row = conn.execute(f"SELECT count(*) FROM {roster.name.sql} r WHERE ({roster.still}) IS NOT TRUE").fetchone()
+        if row and row[0]:
+            source = roster_sql.source_of(run.plan, roster).table.name
+            raise ValueRefused(
+                f"{row[0]:,} rows of {source} would become what is not there any more",
+                details="it was changed or deleted while the switch was prepared",
+                hint=AGAIN,
+                state="nothing was switched; the old shape is in place and in use",
+            )
 
 
 # --- proof --------------------------------------------------------------------------------------------

@@ -102,6 +102,7 @@ class Engine:
             run = self._run(conn, record)
             seconds = 0.0
             if record.status == "ready":
+                self._refuse_disproved(conn, record)
                 try:
                     self._drain(run, conn)
                     joining.settle(run, conn)
@@ -109,6 +110,7 @@ class Engine:
                     self._check(run, conn)
                     with closed(run, conn):
                         seconds = switch.switch(run, conn)
+                    quarantine.tell_growth(run, conn, "switch")
                 except Restart as why:
                     self._restart(run, conn, why)
                     raise CaptureBroken(
@@ -179,7 +181,9 @@ class Engine:
             record = self._record(conn, run.plan.migration)
             try:
                 if record.status == "ready":
+                    joining.settle(run, conn)
                     self._drain(run, conn)
+                    quarantine.tell_growth(run, conn, "drain")
                     return
                 with run.step(record.stage):
                     self._stage(run, conn, record.stage)
@@ -222,6 +226,7 @@ class Engine:
                 journal.advance(conn, run.id, stage="verify")
             run.journaled("drained")
         elif stage == "verify":
+            joining.settle(run, conn)
             self._drain(run, conn)
             quarantine.refuse_held(run, conn)
             self._check(run, conn)
@@ -282,6 +287,17 @@ class Engine:
                 details="\n".join(h.message for h in plan.refused),
                 hint="\n".join(dict.fromkeys(h.hint for h in plan.refused if h.hint)),
                 state="nothing was changed",
+            )
+
+    def _refuse_disproved(self, conn: Connection, record: RunRecord) -> None:
+        last = journal.last_proof(conn, record.id)
+        if last is not None and not last.passed:
+            raise ProofFailed(
+                f"the last proof of '{record.migration}' says that it does not hold",
+                details=failures(last),
+                hint=f"ecluse verify {record.migration} --show-values; where it holds now, switch again; "
+                f"else: ecluse rollback {record.migration}",
+                state="the old shape is in place and in use; nothing was switched",
             )
 
     def _run(self, conn: Connection, record: RunRecord) -> Run:

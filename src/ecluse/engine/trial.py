@@ -85,6 +85,10 @@ class _Attempts:
         with self._noting(what, thing, hint), self._conn.transaction():
             self._conn.execute(make().encode())
 
+    def answers(self, question: str, values: tuple[str, ...]) -> list[str]:
+        """The first column of what the server answers."""
+        return [str(row[0]) for row in self._conn.execute(question.encode(), values)]
+
     def note(self, what: str, thing: str, why: str) -> None:
         """A finding that needs no statement."""
         self._found.append(Hazard(f"trial-{what}", "refuse", thing, f"{what} of {thing} does not fit: {why}"))
@@ -141,10 +145,21 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
                     attempt("trigger", f"{trigger.name} on {name}", statement)
 
 
+# What a run does with such a table, which is another's: rows come and go, changes are captured, keys refer to it.
+_MAY_JOIN = """
+SELECT 'this role may not ' || p || ' there'
+FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRIGGER']) p
+WHERE NOT has_table_privilege(%s::regclass, p)
+UNION ALL SELECT 'its row level security hides rows from this role' WHERE row_security_active(%s::regclass)
+"""
+
+
 def _joining(plan: Plan, attempt: _Attempts) -> None:
     """Whether rows may join the tables that stay: rights, and the columns that their version has."""
     for member in plan.joining:
         table = member.table.name
+        for why in attempt.answers(_MAY_JOIN, (table.sql,) * 2):
+            attempt.note("join", str(table), why)
         if member.silent:
             hint = 'triggers = "fire", or another role: a superuser, or `postgres` of a Supabase'
             attempt("trigger", str(table), "SET LOCAL session_replication_role = replica", hint)

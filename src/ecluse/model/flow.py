@@ -198,6 +198,7 @@ class Roster:
     select: str
     kin: tuple[str, ...] = ()  # expressions over `m`
     given: str = ""  # the alias of an input table by which it judges as well, and which may change before the switch
+    still: str = ""  # a condition over a row `r` of it, asked under the locks of the switch: what was given still holds
 
     @property
     def definition(self) -> str:

@@ -16,7 +16,7 @@ from ecluse.model.flow import Reject
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.uuid_sql import valid_uuid
 from ecluse.operations.expressions import constant
-from ecluse.operations.owned import Owner
+from ecluse.operations.keyed import Keyed
 from ecluse.operations.rules import Lookup, Mapping, Rule, as_text, cast, col
 
 
@@ -251,7 +251,7 @@ class Draft:
             if name not in self.conversions:
                 texts.append(as_text(col(name), type_))
                 continue
-            if isinstance(rule := self.conversions[name].rule, Owner):
+            if isinstance(rule := self.conversions[name].rule, Keyed):
                 texts.append(rule.unit(col(name)))
                 continue
             where = " AND ".join(f"{col(key, 'r')} = {col(key)}" for key in self.key)
@@ -268,7 +268,7 @@ class Draft:
             old = self.old_column(name)
             value = cast(part, old.type)
             rule = self.conversions[name].rule if name in self.conversions else None
-            if isinstance(rule, Owner):
+            if isinstance(rule, Keyed):
                 conditions.append((rule.is_unit if new else rule.was_unit)(col(name), part, old.type))
                 continue
             if new and name in self.conversions:

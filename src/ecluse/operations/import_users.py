@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -17,11 +18,13 @@ from ecluse.operations.inputs import input_name
 from ecluse.operations.people import NAMES, recognise
 from ecluse.operations.people_flow import ACCOUNTS, IDENTITIES, Aliases, PeopleFlow, Profile
 from ecluse.operations.people_sql import ACCOUNTS as KNOWN
-from ecluse.operations.people_sql import ROSTER, People
+from ecluse.operations.people_sql import ACCOUNTS_COLUMNS as KNOWN_COLUMNS
+from ecluse.operations.people_sql import ROSTER, STILL, People
 from ecluse.operations.reshape_members import TableSpec, new_table
-from ecluse.operations.work import Findings, Imported, Work
+from ecluse.operations.work import Findings, Imported, Work, nearest
 
 Said = str | Literal[False]
+_ID = re.compile(r"(smallint|integer|bigint|uuid|text|(\w+\.)?citext|character varying(\(\d+\))?)\Z")
 
 
 class ProfileSpec(Settings):
@@ -92,7 +95,9 @@ class ImportUsers(Operation):
                 text = f"'{self.table}' has no column '{said[meaning]}' that could be '{meaning}'"
             else:
                 text = f"'{self.table}' has no column that is called like '{meaning}'"
-            raise work.wrong(self, text, meaning, hint=f'{meaning} = "column"') from error
+            like = nearest(str(said[meaning] or meaning), (column.name for column in table.columns))
+            names = ", ".join(column.name for column in table.columns)
+            raise work.wrong(self, text, meaning, hint=like or f"its columns are: {names}") from error
 
     def compile(self, work: Work) -> None:
         table, people = self.people(work)
@@ -105,6 +110,8 @@ class ImportUsers(Operation):
                 f"there are no accounts in '{work.migration.database}': {ACCOUNTS} is missing",
                 f"ecluse supabase prepare {work.migration.database}",
             )
+            return
+        if self._hidden(work, accounts):
             return
         self._check(work, table, people, accounts)
         alias = self._aliases(work, table)
@@ -144,6 +151,20 @@ class ImportUsers(Operation):
 
     # --- its parts -------------------------------------------------------------------------------------
 
+    def _hidden(self, work: Work, accounts: Table) -> bool:
+        role = work.catalog.role
+        if role.superuser or role.bypass_rls or accounts.owner in role.member_of:
+            return False
+        work.hazard(
+            "accounts-hidden",
+            "refuse",
+            ACCOUNTS,
+            f"role '{role.name}' sees no account: row level security is on for {ACCOUNTS}, which belongs to "
+            f"{accounts.owner}",
+            f"ALTER ROLE {ident(role.name)} BYPASSRLS, or connect as the role `postgres` of the Supabase",
+        )
+        return True
+
     def _check(self, work: Work, table: Table, people: People, accounts: Table) -> None:
         if not people.id.not_null or (people.id.name,) not in {c.columns for c in table.constraints if c.kind in "pu"}:
             work.hazard(
@@ -153,11 +174,26 @@ class ImportUsers(Operation):
                 f"'{people.id.name}' of '{table.name}' is not its key, so its users cannot be told apart",
                 f"ALTER TABLE {table.name.sql} ADD PRIMARY KEY (…)",
             )
+        if not _ID.match(people.id.type):
+            what = f"'{people.id.name}' of '{table.name}' is {people.id.type}: an id is an integer, a text or a uuid"
+            work.hazard("id-type", "refuse", table.name, what)
+        if work.imported:
+            work.hazard(
+                "imported-twice",
+                "refuse",
+                table.name,
+                f"users of another table are imported by this migration as well as those of '{table.name}'",
+                "make two migrations, and finish the first before the second",
+            )
         for trigger in accounts.triggers:
+            if "delete" in trigger.events and trigger.enabled in "OA":
+                told = f"trigger {trigger.name} of {ACCOUNTS} fires where a rollback deletes accounts that were made"
+                work.hazard("account-trigger", "note", ACCOUNTS, told)
             if "insert" in trigger.events and trigger.enabled in "OA":
                 fires = "fires for each user who is imported" if self.triggers == "fire" else "does not fire for them"
                 level = "warn" if self.triggers == "fire" else "note"
                 work.hazard("account-trigger", level, ACCOUNTS, f"trigger {trigger.name} of {ACCOUNTS} {fires}")
+        self._tell_columns(work, table, people)
         if people.password is None:
             work.hazard(
                 "no-passwords",
@@ -166,6 +202,14 @@ class ImportUsers(Operation):
                 f"'{table.name}' has no column that is called like a password: every user will need a new one",
                 'password = "column"',
             )
+
+    def _tell_columns(self, work: Work, table: Table, people: People) -> None:
+        taken = {meaning: column.name for meaning in NAMES if (column := getattr(people, meaning))}
+        said = ", ".join(meaning if meaning == name else f"{meaning} is '{name}'" for meaning, name in taken.items())
+        copied = {self._copied(table, text) for text in (self.profile.values.values() if self.profile else ())}
+        rest = [c.name for c in table.columns if c.name not in {*taken.values(), *copied}]
+        left = f"; in the archive only: {', '.join(rest)}" if rest else ""
+        work.hazard("users-columns", "note", table.name, f"columns of {table.name}: {said}{left}")
 
     def _aliases(self, work: Work, table: Table) -> Aliases:
         base = table.name.name
@@ -177,7 +221,7 @@ class ImportUsers(Operation):
         known = InputTable(
             accounts,
             input_name(work.migration.name, accounts),
-            (("id", "uuid"), ("email", 'text COLLATE "C"'), ("known", "bigint"), ("first", "boolean")),
+            KNOWN_COLUMNS,
             ("id",),
             (),
             query=KNOWN,
@@ -194,6 +238,7 @@ class ImportUsers(Operation):
             select,
             people.kin,
             given=accounts,
+            still=STILL,
         )
         return roster, known
 

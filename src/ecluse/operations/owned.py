@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecluse.model.flow import Reject
-from ecluse.model.uuid_sql import to_uuid
+from ecluse.model.uuid_sql import canonical, to_uuid
+from ecluse.operations.keyed import Keyed
 from ecluse.operations.people_sql import HELD
-from ecluse.operations.rules import Find, Lookup, as_text, cast
-
-_INTEGERS = ("smallint", "integer", "bigint")
+from ecluse.operations.rules import INTEGERS, Find, Lookup, as_text, integer_or_null
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Keyed):
     """The id of a user, by the roster `roster`, whose keys are of the type `key`."""
 
     roster: str
@@ -29,14 +28,15 @@ class Owner:
 
     def _as_key(self, expr: str, old_type: str) -> str:
         """The value as a key of the roster; a text that could be none is NULL, not an error."""
-        if old_type == self.key or (old_type in _INTEGERS and self.key in _INTEGERS):
+        if old_type == self.key or (old_type in INTEGERS and self.key in INTEGERS):
             return f"({expr})"
         text = as_text(expr, old_type)
-        if self.key in _INTEGERS:
-            return f"(CASE WHEN {text} ~ '^(0|-?[1-9][0-9]{{0,17}})$' THEN ({text})::bigint END)"
+        if self.key in INTEGERS:
+            return integer_or_null(text, "bigint")
         if self.key == "uuid":
-            return f"(CASE WHEN {text} ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN ({text})::uuid END)"
-        return f"({text})::{self.key}"
+            return f"(CASE WHEN {canonical(text)} THEN ({text})::uuid END)"
+        # Not cast to its length: the text of somebody else could be cut to it.
+        return f"({text})" if self.key.startswith("character varying") else f"({text})::{self.key}"
 
     def forward(self, expr: str, old_type: str) -> str:
         """The account of a user; NULL where there is none, and then the row is rejected."""
@@ -81,9 +81,3 @@ class Owner:
         """Whether a new value may be that of the old text: what it became, or had become before, or the text itself."""
         ids = f"SELECT unnest(i.was || i.uid) FROM {{{{{self.roster}}}}} i WHERE {self._find(text, 'text')}"
         return f"{expr} = ANY (ARRAY({ids}) || {to_uuid(text)})"
-
-    def was_unit(self, expr: str, text: str, old_type: str) -> str:
-        """Whether an old value is written so; the text may be that of an account that was never a user."""
-        if old_type not in _INTEGERS:
-            return f"{expr} = {cast(text, old_type)}"
-        return f"{expr} = (CASE WHEN {text} ~ '^-?[0-9]+$' THEN ({text})::{old_type} END)"

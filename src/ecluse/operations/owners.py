@@ -41,12 +41,15 @@ def remap_owners(
     """Draft the change of all these columns, and of those that refer to them. Raises errors of families 2xx."""
     name = work.table(operation, users, "users").name
     imported = work.imported.get(name)
+    others = work.migration.operations[: operation.index]
+    if imported is None and any(o.kind == "import_users" and getattr(o, "table", "") == users for o in others):
+        return  # it has an error of its own, which is told
     if imported is None:
         if any(getattr(other, "table", "") and other.kind == "import_users" for other in work.migration.operations):
             hint = "put the import_users above this operation"
         else:
             hint = f'[[operation]]\nkind = "import_users"\ntable = "{name}"'
-        if any(hazard.id == "no-supabase" for hazard in work.hazards):
+        if any(hazard.id in ("no-supabase", "accounts-hidden") for hazard in work.hazards):
             return  # it was refused already, with the way out
         raise work.wrong(operation, f"no operation above imports the users of '{name}'", "users", hint=hint)
     for position, spec in enumerate(columns):
@@ -138,7 +141,8 @@ class _Owners:
         sql = (
             f"SELECT count(*) AS rows, count(*) FILTER (WHERE {bad}) AS invalid, 0::bigint AS unusual, "
             f"0::bigint AS collisions, coalesce((array_agg(DISTINCT {mine}::text) FILTER (WHERE {bad}))[:5], '{{}}') "
-            f"AS samples\nFROM ONLY {table.name.sql} m LEFT JOIN {self._now} i ON {key} AND i.outcome <> '{HELD}'"
+            "AS samples, count(*) FILTER (WHERE i.uid IS NOT NULL) AS mapped\n"
+            f"FROM ONLY {table.name.sql} m LEFT JOIN {self._now} i ON {key} AND i.outcome <> '{HELD}'"
         )
         policy = "refuse" if self._refuse else "quarantine"
         reason = "not the id of a user who is carried"

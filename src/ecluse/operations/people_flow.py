@@ -19,8 +19,8 @@ from ecluse.operations.people_sql import HELD, REASONS, People
 from ecluse.operations.rules import as_text, cast, col
 
 ACCOUNTS, IDENTITIES = Name("auth", "users"), Name("auth", "identities")
-_NOBODY = "'00000000-0000-0000-0000-000000000000'::uuid"
-_TOKENS = (
+NOBODY = "'00000000-0000-0000-0000-000000000000'::uuid"
+TOKENS = (
     "confirmation_token",
     "recovery_token",
     "email_change_token_new",
@@ -32,10 +32,10 @@ _TOKENS = (
 )
 # What supabase/auth reads into values that cannot be NULL, or looks people up by; it is of no person.
 _FIXED_ACCOUNT = (
-    ("instance_id", _NOBODY),
+    ("instance_id", NOBODY),
     ("aud", "'authenticated'"),
     ("role", "'authenticated'"),
-    *((token, "''") for token in _TOKENS),
+    *((token, "''") for token in TOKENS),
     ("updated_at", "created_at"),
 )
 _FIXED_IDENTITY = (("updated_at", "created_at"), ("last_sign_in_at", "created_at"))
@@ -263,12 +263,17 @@ class PeopleFlow:
             if column.name in told:
                 there = told[column.name]
                 unchanged = f"({there.forward(text)}) IS NOT DISTINCT FROM ({there.now})"
-                value = f"CASE WHEN {kept} AND (a.matched OR {unchanged}) THEN {text} ELSE {there.back(there.now)} END"
+                back = there.back(there.now)
+                if column.not_null:
+                    filled = self._filled(column)
+                    needed += "" if filled else f" AND ({there.now}) IS NOT NULL"
+                    back = f"coalesce({back}, {filled})" if filled else back
+                value = f"CASE WHEN {kept} AND (a.matched OR {unchanged}) THEN {text} ELSE {back} END"
             else:
                 default = column.default if column.default and constant(column.default) else "NULL"
                 value = f"CASE WHEN {kept} THEN {text} ELSE {default} END"
                 if column.not_null and default == "NULL":
-                    needed = " AND r.old IS NOT NULL"
+                    needed += " AND r.old IS NOT NULL"
             items.append(f"{value} AS {ident(column.name)}")
         select = (
             "SELECT " + ",\n  ".join(items) + f"\nFROM {{{{{self.alias.mapping}}}}} a\n"
@@ -288,6 +293,16 @@ class PeopleFlow:
             rejects=tuple(self._reject(reason) for reason in REASONS),
             held=self._held("true"),
         )
+
+    def _filled(self, column: Column) -> str:
+        """What stands in a column that cannot be empty where the new application emptied it; "" where nothing can."""
+        if column.name == self.people.email.name:
+            return ""
+        if column.default and constant(column.default):
+            return column.default
+        if column.type.startswith(("timestamp", "date")):
+            return f"{self.alias.at}::{column.type}"
+        return f"''::{column.type}" if column.type.startswith(("text", "character varying")) else ""
 
     def _reject(self, reason: str) -> Reject:
         held = self._held(f"i.reason = {literal(reason)}")

@@ -8,37 +8,29 @@ e-mail changes and linking go by.
 from __future__ import annotations
 
 from ecluse.model.names import Name, literal
+from ecluse.operations.people_flow import NOBODY, TOKENS
 
-_NOBODY = "'00000000-0000-0000-0000-000000000000'"
-_READ = (
-    "confirmation_token",
-    "recovery_token",
-    "email_change_token_new",
-    "email_change",
-    "email_change_token_current",
-    "phone_change",
-    "phone_change_token",
-    "reauthentication_token",
-    "created_at",
-    "updated_at",
-)
+_READ = (*TOKENS, "created_at", "updated_at")
 _BROKEN = {
     "accounts are found by nobody: instance_id, aud or role is not what the auth service asks for": (
-        f"u.instance_id IS DISTINCT FROM {_NOBODY} OR u.aud IS DISTINCT FROM 'authenticated' "
+        f"u.instance_id IS DISTINCT FROM {NOBODY} OR u.aud IS DISTINCT FROM 'authenticated' "
         "OR u.role IS DISTINCT FROM 'authenticated'"
     ),
     "accounts have NULL where the auth service reads a text or a time": " OR ".join(
         f"u.{name} IS NULL" for name in _READ
     ),
-    "accounts have no e-mail address in lower case": "u.email IS NULL OR u.email <> lower(u.email)",
+    "accounts have an e-mail address that is not in lower case, or nothing to sign in with": (
+        "u.email <> lower(u.email) OR (u.email IS NULL AND u.phone IS NULL AND u.deleted_at IS NULL)"
+    ),
     "accounts have an empty phone number instead of none": "u.phone = ''",
     "accounts have no provider in raw_app_meta_data": (
         "NOT coalesce(u.raw_app_meta_data, '{}') ?& ARRAY['provider', 'providers']"
     ),
     "accounts have no identity that says who they are": (
-        "NOT EXISTS (SELECT FROM auth.identities d WHERE d.user_id = u.id AND d.identity_data->>'sub' = d.provider_id "
-        "AND d.created_at IS NOT NULL AND d.updated_at IS NOT NULL AND d.provider_id = u.id::text "
-        "AND d.provider = 'email')"
+        # One that the service made may be of any provider; whom it deleted has none that says so.
+        "u.deleted_at IS NULL AND NOT EXISTS (SELECT FROM auth.identities d WHERE d.user_id = u.id "
+        "AND d.identity_data->>'sub' = d.provider_id AND d.created_at IS NOT NULL AND d.updated_at IS NOT NULL "
+        "AND (d.provider <> 'email' OR d.provider_id = u.id::text))"
     ),
 }
 

@@ -25,9 +25,11 @@ NO_ADDRESS = "has no e-mail address"
 NOT_VALID = "the e-mail address is not valid"
 TWINS = "another user has this e-mail address"
 TWO_ACCOUNTS = "several accounts of Supabase have this e-mail address"
+GONE = "an account of Supabase with this e-mail address was deleted, and holds it still"
 TAKEN = "the id is that of an account with another e-mail address"
 ONE_UUID = "another user's id is the same UUID"
-REASONS = (NO_ADDRESS, NOT_VALID, TWINS, TWO_ACCOUNTS, TAKEN, ONE_UUID)
+UNPROVED = "the account of Supabase with this e-mail address was never confirmed, so it may be anybody's"
+REASONS = (NO_ADDRESS, NOT_VALID, TWINS, TWO_ACCOUNTS, GONE, UNPROVED, TAKEN, ONE_UUID)
 """Why a user is not carried, in the order in which they are asked."""
 
 CREATED, MATCHED, HELD = "created", "matched", "quarantined"
@@ -43,14 +45,33 @@ ROSTER = (
 """The columns that `People.roster` gives after `old_user_id`. `password`: the format, in the words of `hash_kind`."""
 
 ACCOUNTS = (
-    "SELECT a.id, a.email, count(*) OVER same AS known, row_number() OVER (same ORDER BY a.id) = 1 AS first\n"
-    "FROM (SELECT u.id, CASE WHEN u.is_sso_user IS NOT TRUE AND u.deleted_at IS NULL THEN lower(u.email) END "
-    'COLLATE "C" AS email FROM auth.users u) a WINDOW same AS (PARTITION BY a.email)'
+    "SELECT a.id, a.email, count(*) OVER same AS known, bool_or(a.deleted) OVER same AS gone, "
+    "bool_or(a.unconfirmed) OVER same AS unproved, row_number() OVER (same ORDER BY a.id) = 1 AS first\n"
+    "FROM (SELECT u.id, u.deleted_at IS NOT NULL AS deleted, u.email_confirmed_at IS NULL AS unconfirmed, "
+    "CASE WHEN u.is_sso_user IS NOT TRUE "
+    'THEN lower(u.email) END COLLATE "C" AS email FROM auth.users u) a WINDOW same AS (PARTITION BY a.email)'
 )
 """The accounts that are there already. E-mail is NULL where an account cannot be signed in to by it.
 
-`known`: how many accounts have this e-mail address, `first`: one of them.
+`known`: how many accounts have this e-mail address, `gone`: one of them was deleted, `unproved`: one was never
+confirmed, so that whoever knows its password has not shown that the address is theirs; `first`: one of them.
 """
+
+ACCOUNTS_COLUMNS = (
+    ("id", "uuid"),
+    ("email", 'text COLLATE "C"'),
+    ("known", "bigint"),
+    ("gone", "boolean"),
+    ("unproved", "boolean"),
+    ("first", "boolean"),
+)
+"""The columns of ACCOUNTS, and their types."""
+
+STILL = (
+    "r.outcome IS DISTINCT FROM 'matched' OR EXISTS (SELECT FROM auth.users u WHERE u.id = r.uid "
+    "AND u.deleted_at IS NULL AND lower(u.email) = r.email)"
+)
+"""Whether the account that a row `r` of the roster names is still that of this user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +200,8 @@ class People:
             ),
             ("s.sharing > 1", TWINS),
             ("k.known > 1", TWO_ACCOUNTS),
+            ("k.gone", GONE),
+            ("k.unproved", UNPROVED),
             # An account of this id and this address is the same person; one with another address is not.
             ("t.id IS NOT NULL AND t.email IS DISTINCT FROM s.address", TAKEN),
             ("s.alike > 1", ONE_UUID),

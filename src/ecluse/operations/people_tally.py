@@ -14,7 +14,7 @@ def roster_now(people: People) -> str:
 
 def question(table: Name, roster: str, *, refuse: bool = False) -> str:
     """Rows of id, level and message, for the plan. `refuse`: nobody agreed to leave anyone behind."""
-    of = f" users of {table}: "
+    of = f" of {table}: "
     with_password = f"{literal(of + 'a new account with the password that they have, ')} || s.password"
     without = (
         f"{literal(of + 'a new account without a password, which Supabase could not verify: ')} || s.password || "
@@ -28,7 +28,8 @@ def question(table: Name, roster: str, *, refuse: bool = False) -> str:
         f"count(*) AS n FROM {roster} i GROUP BY 1, 2, 3)\n"
         f"SELECT 'users-' || s.outcome, CASE WHEN s.outcome = '{HELD}' THEN '{'refuse' if refuse else 'warn'}' "
         f"WHEN s.outcome = '{CREATED}' AND NOT {carries} THEN 'warn' ELSE 'note' END, "
-        f"ltrim(to_char(s.n, '999,999,999,999')) || CASE WHEN s.outcome = '{MATCHED}' THEN {matched} "
+        "ltrim(to_char(s.n, '999,999,999,999')) || CASE s.n WHEN 1 THEN ' user' ELSE ' users' END || "
+        f"CASE WHEN s.outcome = '{MATCHED}' THEN {matched} "
         f"WHEN s.outcome = '{HELD}' THEN {held} WHEN {carries} THEN {with_password} ELSE {without} END\n"
         "FROM s ORDER BY s.outcome, s.n DESC, s.password, s.reason"
     )

@@ -16,12 +16,15 @@ from ecluse.operations.draft import Conversion, Target, in_type
 from ecluse.operations.following import follow
 from ecluse.operations.inputs import MAP_COLUMNS, ids_name, read_ids
 from ecluse.operations.inside import Documents, Path, as_texts
+from ecluse.operations.keyed import Keyed
 from ecluse.operations.owners import remap_owners
 from ecluse.operations.remapped import IS_TEXT, LEAF, Remap, RemappedElements, RemappedInside
-from ecluse.operations.rules import NO_TEXTS, RANDOM_TEXT, IdMap, Lookup, Mapping, col
+from ecluse.operations.remapped_numbers import RemapNumber
+from ecluse.operations.rules import INTEGERS, NO_TEXTS, RANDOM_TEXT, IdMap, Lookup, Mapping, col
 from ecluse.operations.work import Work
 
-_IDS = re.compile(r"(?P<type>uuid|text|character varying(\((?P<length>\d+)\))?|(\w+\.)?citext)(?P<array>\[\])?\Z")
+_TYPES = r"uuid|smallint|integer|bigint|text|character varying(\((?P<length>\d+)\))?|(\w+\.)?citext"
+_IDS = re.compile(rf"(?P<type>{_TYPES})(?P<array>\[\])?\Z")
 _UUID_LENGTH = 36
 
 
@@ -29,7 +32,7 @@ class RemapColumn(Settings):
     """A column that holds ids of people."""
 
     table: str = Field(description="Its table, `schema.name`.")
-    column: str = Field(description="The column: a text, a uuid, an array of these, or jsonb.")
+    column: str = Field(description="The column: a text, a uuid, an array of these, a number, or jsonb.")
     path: str = Field(default="", description="In jsonb, where the ids are: `user.id`, `seen[*].by`.")
 
 
@@ -54,7 +57,8 @@ class RemapIds(Operation):
     )
     columns: tuple[RemapColumn, ...] = Field(min_length=1, description="The columns to rewrite.")
     to: Literal["uuid"] | None = Field(
-        default=None, description="The new type of columns that are no jsonb; by default each keeps its type."
+        default=None,
+        description="The new type of columns that are no jsonb; by default each keeps its type. Numbers need it.",
     )
     on_delete: Literal["", "cascade", "set null", "restrict"] = Field(
         default="",
@@ -126,8 +130,9 @@ class RemapIds(Operation):
     ) -> Remap | RemappedElements:
         name = f"'{table.name}.{column.name}'"
         found = _IDS.match(column.type)
-        if found is None:
-            hint = "where it is a number, give the table another column for the new id: see reshape_table"
+        number = column.type.removesuffix("[]") in INTEGERS
+        if found is None or (number and (self.to is None or found["array"])):
+            hint = 'a number becomes a UUID: to = "uuid"' if column.type in INTEGERS else ""
             raise work.wrong(self, f"{name} is {column.type}, which cannot hold an id", *where, "column", hint=hint)
         if column.generated:
             raise work.wrong(self, f"{name} is generated: its values follow from its expression", *where, "column")
@@ -140,7 +145,7 @@ class RemapIds(Operation):
             raise work.wrong(
                 self, f"{name} becomes uuid, and a value that is none cannot be kept", "unmapped", hint=hint
             )
-        rule = Remap(to, self.unmapped, map=ids)
+        rule = (RemapNumber if number else Remap)(to, self.unmapped, map=ids)
         return RemappedElements(rule) if found["array"] else rule
 
     def _change(
@@ -165,6 +170,8 @@ class RemapIds(Operation):
         draft.conversions[column.name] = Conversion(column, rule, list(lookups))
         new = column if rule.to == column.type else in_type(column, rule.to, self._default(work, table, column))
         draft.targets[column.name] = Target(new, rule.forward(col(column.name), column.type))
+        if isinstance(rule, Keyed):
+            draft.at_home.append(rule.at_home(col(column.name)))
         self._reject(work, table, column.name, rule.rejected(col(column.name), column.type))
         self._count(work, table, column, rule)
         return True

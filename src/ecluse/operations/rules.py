@@ -27,6 +27,18 @@ def cast(expr: str, type_: str) -> str:
     return expr if type_ == "text" else f"{expr}::{type_}"
 
 
+INTEGERS = {"smallint": 15, "integer": 31, "bigint": 63}
+"""The types of whole numbers, with how many bits they have for one."""
+
+
+def integer_or_null(text: str, type_: str) -> str:
+    """The text as an integer of that type where it is written as one; NULL for any other text."""
+    limit = f"{2 ** INTEGERS[type_]}::numeric"
+    fits = f"({text})::numeric BETWEEN -{limit} AND {limit} - 1"
+    whole = f"({text}) ~ '^(0|-?[1-9][0-9]{{0,18}})$'"
+    return f"(CASE WHEN {whole} THEN CASE WHEN {fits} THEN ({text})::{type_} END END)"
+
+
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """Where the old text of a reference is found: the residue of `table`, by pairs (its column, ours).

@@ -125,7 +125,7 @@ def _refuse_view(inv: Inventory, view: View, why: str) -> None:
         f"{kind} {view.name} {why}",
         f'add above the first [[operation]]: drop = ["{view.name}"]\n'
         'or make it anew in an [[operation]] of kind = "define" with '
-        f'objects = ["{kind} {view.name}"], up = "{view.name.name}.sql"',
+        f'title = "{view.name.name} again", objects = ["{kind} {view.name}"], up = "{view.name.name}.sql"',
     )
 
 

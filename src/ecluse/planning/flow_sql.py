@@ -229,13 +229,21 @@ def _type(member: Member, column: str) -> str:
 
 
 def create_capture(run: int, member: Member, table: Name) -> tuple[str, ...]:
-    """The triggers; SHARE ROW EXCLUSIVE on the table, which waits for writers. ALWAYS: for replicas' sessions too."""
+    """The triggers; SHARE ROW EXCLUSIVE on the table, which waits for writers. ALWAYS: for replicas' sessions too.
+
+    A table that rows join belongs to somebody else, who alone could say ALWAYS; to make a trigger there is a right.
+    """
     function, trigger = capture_names(run, member)
-    return (
+    made = (
         f"CREATE TRIGGER {ident(trigger)} AFTER INSERT OR UPDATE OR DELETE ON {table.sql} "
         f"FOR EACH ROW EXECUTE FUNCTION {function}()",
         f"CREATE TRIGGER {ident(trigger + '_t')} AFTER TRUNCATE ON {table.sql} "
         f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
+    )
+    if member.role == "joins" and table == member.table.name:
+        return made
+    return (
+        *made,
         f"ALTER TABLE {table.sql} ENABLE ALWAYS TRIGGER {ident(trigger)}",
         f"ALTER TABLE {table.sql} ENABLE ALWAYS TRIGGER {ident(trigger + '_t')}",
     )
@@ -248,6 +256,11 @@ def drop_capture(run: int, member: Member, table: Name) -> tuple[str, ...]:
         f"DROP TRIGGER IF EXISTS {ident(trigger)} ON {table.sql}",
         f"DROP TRIGGER IF EXISTS {ident(trigger + '_t')} ON {table.sql}",
     )
+
+
+def release(run: int, member: Member) -> str:
+    """Take the triggers off a table that belongs to somebody else: with their function, which is ours."""
+    return f"DROP FUNCTION IF EXISTS {capture_names(run, member)[0]}() CASCADE"
 
 
 def drop_log(run: int, member: Member) -> tuple[str, ...]:

@@ -164,17 +164,17 @@ def flow_hazards(flows: Iterable[Flow]) -> Iterator[Hazard]:
     for flow in flows:
         for note in flow.notes:
             yield Hazard("mapping", "note", flow.name, note)
-        for side in (flow.old, flow.new):
-            for satellite in side.satellites:
-                if satellite.placed and not _join_indexed(satellite):
-                    yield Hazard(
-                        "join-not-indexed",
-                        "warn",
-                        str(satellite.table.name),
-                        f"{satellite.table.name} is joined by `{satellite.join}` and has no index that begins with "
-                        "one of these columns: every chunk and every drain reads it whole",
-                        "CREATE INDEX CONCURRENTLY on the column before the run",
-                    )
+        satellites = [s for s in (*flow.old.satellites, *flow.new.satellites) if s.placed and not _join_indexed(s)]
+        # A table that keeps its name is on both sides.
+        for name, join in dict.fromkeys((satellite.table.name, satellite.join) for satellite in satellites):
+            yield Hazard(
+                "join-not-indexed",
+                "warn",
+                str(name),
+                f"{name} is joined by `{join}` and has no index that begins with "
+                "one of these columns: every chunk and every drain reads it whole",
+                "CREATE INDEX CONCURRENTLY on the column before the run",
+            )
 
 
 def client_hazards(flows: Iterable[Flow]) -> Iterator[Hazard]:

@@ -189,6 +189,7 @@ class _Place:
     def __init__(self, plan: Plan, homes: Homes, switched: bool) -> None:
         self._plan, self._homes, self._switched = plan, homes, switched
         self._visible = {m.table.name for m in visible(plan)}
+        self._joining = {m.table.name.within(plan.next_schema) for m in plan.joining}
 
     def _at(self, name: Name) -> Name:
         return name if self._switched else name.within(self._plan.next_schema)
@@ -203,6 +204,9 @@ class _Place:
         want, have = self._settled(want, now.tables.get(self._at(want.name)))
         if have is None:
             return want, None
+        if want.name in self._joining:
+            # Captured from the attempt to switch on; where that failed, it stays so until the next.
+            have = replace(have, triggers=tuple(t for t in have.triggers if t.name not in _CAPTURE))
         watched = self._switched and want.name in self._visible
         ours = tuple(Trigger(name, "", want.name, "A") for name in _CAPTURE) if watched else ()
         want = same_words(replace(want, triggers=(*want.triggers, *ours)))

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from ecluse.model.flow import ONLY, Flow, Follow, Member, Roster, fill
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
+from ecluse.model.uuid_sql import canonical
+from ecluse.operations.rules import INTEGERS, integer_or_null
 from ecluse.planning.flow_sql import TAKEN, UNITS, Places, column_list, log_name
 
 ASKED = "pg_temp.ecluse_asked"
@@ -60,7 +62,7 @@ def kin_indexes(roster: Roster, source: Member) -> Iterator[tuple[Name, str]]:
     """For each of `kin` the name of an index on the source, and what follows CREATE INDEX [CONCURRENTLY] name."""
     for number, expression in enumerate(roster.kin):
         name = Name(source.table.name.schema, short(f"ecluse_unit_{roster.alias}_kin{number}"))
-        yield name, f"ON {source.table.name.sql} ((({_over(expression, '')})))"
+        yield name, f"ON {source.table.name.sql} USING hash ((({_over(expression, '')})))"
 
 
 def index_names(plan: Plan) -> tuple[Name, ...]:
@@ -112,6 +114,8 @@ def shake(roster: Roster, at: Places) -> tuple[str, ...]:
     mine = f"SELECT s.key::{type_} FROM {SHAKEN} s WHERE s.alias = {literal(roster.alias)}"
     nothing = ", ".join(f"{ident(name)} = NULL" for name in names)
     sets = ", ".join(f"{ident(name)} = EXCLUDED.{ident(name)}" for name in names)
+    asked = f"o.{ident(key)} = ANY (ARRAY({mine})) AND o.{first} IS NOT NULL"
+    taken = f"ARRAY(SELECT o.{first} FROM {roster.name.sql} o WHERE {asked})"
     listed = column_list((key, *names))
     return (
         f"WITH n AS MATERIALIZED ({now}) INSERT INTO {SHAKEN} SELECT {literal(roster.alias)}, a.key {both} "
@@ -122,7 +126,10 @@ def shake(roster: Roster, at: Places) -> tuple[str, ...]:
         f"UPDATE {roster.name.sql} r SET {nothing} WHERE r.{ident(key)} = ANY (ARRAY({mine}))",
         f"INSERT INTO {roster.name.sql} AS r ({listed}) SELECT {column_list((key, *names), 'n.')} FROM ({now}) n "
         f"WHERE n.{ident(key)} = ANY (ARRAY({mine})) ON CONFLICT ({ident(key)}) DO UPDATE "
-        f"SET {sets}, was = array_remove(r.was, EXCLUDED.{first})",
+        f"SET {sets}",
+        # A value is that of one key, or was that of one: by it the rows are found that are to be cleared.
+        f"UPDATE {roster.name.sql} r SET was = ARRAY(SELECT w FROM unnest(r.was) w WHERE w <> ALL ({taken})) "
+        f"WHERE r.was && {taken}",
     )
 
 
@@ -131,7 +138,7 @@ def following(flow: Flow, follow: Follow, at: Places) -> str:
     member = flow.member(follow.member)
     column = member.table.column(follow.column)
     kind = column.type if column else "text"
-    keys = f"SELECT s.key::{kind} FROM {SHAKEN} s WHERE s.alias = {literal(follow.roster)}"
+    keys = f"SELECT {_as_value('s.key', kind)} FROM {SHAKEN} s WHERE s.alias = {literal(follow.roster)}"
     rows = f"(SELECT m.* FROM {at.sql(member.alias)} m WHERE m.{ident(follow.column)} = ANY (ARRAY({keys})))"
     unit = fill(flow.old.unit, at.sql)
     if member is flow.old.anchor:
@@ -140,6 +147,15 @@ def following(flow: Flow, follow: Follow, at: Places) -> str:
         anchors = at.sql(flow.old.anchor.alias)
         found = f"SELECT (SELECT {unit} FROM (SELECT a.*) m) AS unit FROM {rows} m JOIN {anchors} a ON {member.join}"
     return f"INSERT INTO {UNITS} SELECT DISTINCT unit FROM ({found}) s WHERE unit IS NOT NULL ON CONFLICT DO NOTHING"
+
+
+def _as_value(key: str, kind: str) -> str:
+    """A key's text as a value of a column that follows; NULL where it can be none of that type."""
+    if kind in INTEGERS:
+        return integer_or_null(key, kind)
+    if kind == "uuid":
+        return f"CASE WHEN {canonical(key)} THEN {key}::uuid END"
+    return key if kind.startswith("character varying") else f"{key}::{kind}"
 
 
 # --- compared ---------------------------------------------------------------------------------------

@@ -213,8 +213,7 @@ def withdraw(plan: Plan, run: int) -> Iterator[str]:
             yield define.down
         for thing in reversed(define.objects):
             yield f"DROP {thing.kind.upper()} IF EXISTS {thing.signature}"
-    for member in plan.joining:
-        yield from flow_sql.drop_capture(run, member, member.table.name)
+    yield from (flow_sql.release(run, member) for member in plan.joining)
     for member in visible(plan):
         yield from flow_sql.drop_capture(run, member, member.table.name)
         yield from (ddl_objects.publication_drop(member.table.name, p) for p in member.table.published)

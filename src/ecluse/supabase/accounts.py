@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ecluse.postgres.connect import Session
-from ecluse.supabase.admin_api import AdminApi
+from ecluse.supabase.admin_api import Account, AdminApi
 from ecluse.supabase.outcomes import Failed
 from ecluse.supabase.refusals import Cause
 
 LISTED = "pg_temp.ecluse_listed"
-"""The accounts as they were listed last: id, email."""
+"""The accounts as they were listed last: id, email, and whether that was confirmed."""
 
 ACCOUNTS = "pg_temp.ecluse_accounts"
 """The same with the columns of `people_sql.ACCOUNTS`."""
@@ -22,11 +22,13 @@ Tell = Callable[[int, int], None]
 """Is told how many were listed so far, and of how many."""
 
 _STORE = f"""
-INSERT INTO {LISTED} AS l (id, email, time) SELECT id, email, %s FROM unnest(%s::uuid[], %s::text[]) u (id, email)
-ON CONFLICT (id) DO UPDATE SET email = excluded.email, time = excluded.time
+INSERT INTO {LISTED} AS l (id, email, confirmed, time)
+SELECT id, email, confirmed, %s FROM unnest(%s::uuid[], %s::text[], %s::boolean[]) u (id, email, confirmed)
+ON CONFLICT (id) DO UPDATE SET email = excluded.email, confirmed = excluded.confirmed, time = excluded.time
 """
 _JUDGE = f"""
-SELECT id, email, count(*) OVER same AS known, row_number() OVER (same ORDER BY id) = 1 AS first
+SELECT id, email, count(*) OVER same AS known, false AS gone, bool_or(NOT confirmed) OVER same AS unproved,
+    row_number() OVER (same ORDER BY id) = 1 AS first
 FROM {LISTED} WINDOW same AS (PARTITION BY email)
 """
 
@@ -39,7 +41,9 @@ def list_accounts(api: AdminApi, session: Session, size: int, tell: Tell) -> int
     """
     session.execute(f"DROP TABLE IF EXISTS {LISTED}".encode())
     table = LISTED.partition(".")[2]
-    session.execute(f'CREATE TEMP TABLE {table} (id uuid PRIMARY KEY, email text COLLATE "C", time int)'.encode())
+    session.execute(
+        f'CREATE TEMP TABLE {table} (id uuid PRIMARY KEY, email text COLLATE "C", confirmed boolean, time int)'.encode()
+    )
     total = found = 0
     for time in range(_TIMES):
         total = _list(api, session, size * 2**time, time, tell)
@@ -73,11 +77,16 @@ def _list(api: AdminApi, session: Session, size: int, time: int, tell: Tell) -> 
     number, done, more, total = 1, 0, True, 0
     while more:
         page = api.page(number, size, newest_first=time % 2 == 1)
-        accounts = {account.id: account.email for account in page.accounts}
-        session.execute(_STORE.encode(), (time, list(accounts), list(accounts.values())))
+        _store(session, time, {account.id: account for account in page.accounts}.values())
         number, done, more, total = number + 1, done + len(page.accounts), page.more, page.total
         tell(done, total)
     return total
+
+
+def _store(session: Session, time: int, accounts: Iterable[Account]) -> None:
+    rows = list(accounts)
+    columns = ([a.id for a in rows], [a.email for a in rows], [a.confirmed for a in rows])
+    session.execute(_STORE.encode(), (time, *columns))
 
 
 def _ask_for_the_rest(api: AdminApi, session: Session, time: int) -> None:
@@ -85,7 +94,7 @@ def _ask_for_the_rest(api: AdminApi, session: Session, time: int) -> None:
     for (uid,) in session.execute(f"SELECT id::text FROM {LISTED} WHERE time <> {time}".encode()).fetchall():
         account = api.account(uid)
         if account:
-            session.execute(_STORE.encode(), (time, [account.id], [account.email]))
+            _store(session, time, [account])
         else:
             session.execute(f"DELETE FROM {LISTED} WHERE id = %s".encode(), (uid,))
 

@@ -36,10 +36,14 @@ _BUSY = {408, 425, 429}
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account. E-mail in lower case, None where nobody can sign in by it: SSO, or deleted."""
+    """An account. E-mail in lower case, None where nobody can sign in by it: SSO, or deleted.
+
+    `confirmed`: somebody has shown that the address is theirs.
+    """
 
     id: str
     email: str | None
+    confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,4 +182,5 @@ def _account(user: Any) -> Account:
     identities = [each.get("provider") for each in user.get("identities") or () if isinstance(each, dict)]
     sso = any(str(provider).startswith("sso:") for provider in (metadata.get("provider"), *identities))
     email = str(user.get("email") or "").lower()
-    return Account(str(user["id"]), None if sso or user.get("deleted_at") or not email else email)
+    known = None if sso or user.get("deleted_at") or not email else email
+    return Account(str(user["id"]), known, bool(user.get("email_confirmed_at")))

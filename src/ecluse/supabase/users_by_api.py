@@ -17,7 +17,7 @@ import psycopg
 
 from ecluse.errors import EcluseError, ImportStopped, Interrupted, ServiceUnavailable
 from ecluse.model.report import Event
-from ecluse.operations.people_sql import CREATED, HELD, MATCHED, TAKEN, TWO_ACCOUNTS
+from ecluse.operations.people_sql import CREATED, HELD, MATCHED, TAKEN, TWO_ACCOUNTS, UNPROVED
 from ecluse.postgres.failures import translate
 from ecluse.supabase.accounts import judge_accounts, list_accounts
 from ecluse.supabase.admin_api import AdminApi, slug
@@ -154,6 +154,8 @@ class ImportByApi:
         others = self.api.by_email(user.email)
         if len(others) > 1:
             return Settled(user.n, None, HELD, TWO_ACCOUNTS)
+        if others and not others[0].confirmed:
+            return Settled(user.n, None, HELD, UNPROVED)
         return Settled(user.n, others[0].id, MATCHED) if others else None
 
     def _settled(self, settled: Settled) -> Settled:

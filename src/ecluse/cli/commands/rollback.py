@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ecluse.cli import arguments, running
+from ecluse.cli.begun import begun_run
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
@@ -23,16 +24,17 @@ def rollback(invocation: Invocation, /, migration: str, **options: Any) -> None:
     from ecluse.engine.status import look
 
     project = Project.of(invocation)
-    wanted = project.migration(migration)
-    database = project.database(wanted.database)
+    begun = begun_run(invocation, project, migration)
+    name, database = begun.name, begun.database
     running.confirm_protected(invocation, database, "roll back")
-    running.confirm_origins(invocation, project, wanted, "roll back")
+    for origin in begun.origins:
+        running.confirm_protected(invocation, project.origin(origin), "roll back")
     again = f"ecluse rollback {migration}"
     with running.engine_for(invocation, database, arguments.as_options(options), again) as engine:
-        seconds = engine.rollback(wanted.name)
-    run = next(r for r in look(database).runs if r.migration == wanted.name)
+        seconds = engine.rollback(name)
+    run = next(r for r in look(database).runs if r.migration == name)
     done = {
-        "migration": wanted.name,
+        "migration": name,
         "database": str(database),
         "run": run.id,
         "status": run.status,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecluse.cli import arguments, running
+from ecluse.cli.begun import begun_run
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
@@ -25,13 +26,12 @@ if TYPE_CHECKING:
 def verify(invocation: Invocation, /, migration: str, **options: Any) -> int:
     """Prove a MIGRATION as it stands, while applications go on writing; exit 3 where it does not hold."""
     project = Project.of(invocation)
-    wanted = project.migration(migration)
-    database = project.database(wanted.database)
+    begun = begun_run(invocation, project, migration)
     with running.engine_for(
-        invocation, database, arguments.as_options(options), f"ecluse verify {migration}"
+        invocation, begun.database, arguments.as_options(options), f"ecluse verify {migration}"
     ) as engine:
-        found = engine.verify(wanted.name)
-    invocation.conclude(verification_values(wanted.name, found), runs.verification)
+        found = engine.verify(begun.name)
+    invocation.conclude(verification_values(begun.name, found), runs.verification)
     return 0 if found.passed else 3
 
 

@@ -70,7 +70,7 @@ def recognise(catalog: Catalog) -> Found:
         raise UnknownGeneration(
             f"there is no table '{USERS}' in '{catalog.database}', so there are no users to become accounts",
             hint="where the tables are in another database, move them here first, and finish that migration:\n"
-            '[[operation]]\nkind = "move_table"\nfrom = "app"\ntable = "public.users"',
+            '[[operation]]\nkind = "move_table"\nfrom = "the_other"\ntable = "public.users"',
         )
     try:
         people = recognise_people(users, {}, "UTC")
@@ -82,7 +82,7 @@ def recognise(catalog: Catalog) -> Found:
     if ACCOUNTS not in catalog.tables:
         raise UnknownGeneration(
             f"there are no accounts of Supabase in '{catalog.database}': {ACCOUNTS} is missing",
-            hint="ecluse supabase prepare app",
+            hint="ecluse supabase prepare app\nthen: ecluse init self_hosted_supabase",
         )
     return Found(catalog, users, people, tuple(_owners(catalog, people)))
 
