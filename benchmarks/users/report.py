@@ -94,30 +94,27 @@ def _cells(mine: list[Result], loop: float, floor: float) -> list[str]:
 
 
 def _locks(group: list[Result]) -> list[str]:
-    """How long the application was shut out."""
-    lines = [
-        "| Écluse | wall | under lock | seen from outside | worst stall | errors | rollback | its lock |",
-        "|---" * 8 + "|",
-    ]
+    """How long the application was shut out; medians, with the shortest and the longest of all rounds."""
+    head = ["Écluse", "wall", "under lock", "seen from outside", "worst stall", "errors", "rollback", "its lock"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for loaded, title in ((False, "idle"), (True, "people sign in, 50 statements a second")):
         mine = [r for r in group if r.contender == "ecluse" and r.loaded == loaded and not r.cannot]
-        if not mine:
-            continue
-        felt = [r.felt for r in mine if r.felt]
-        cells = [title, f"{_median(mine, lambda r: r.seconds):.1f} s"]
-        cells += [
-            f"{_most(mine, lambda r: r.notes['under lock']) * 1000:.0f} ms",
-            f"{_most(mine, lambda r: r.locked) * 1000:.0f} ms",
-        ]
-        cells += (
-            [f"{max(f.worst for f in felt):.0f} ms", str(sum(sum(f.errors.values()) for f in felt))]
-            if felt
-            else ["", ""]
-        )
-        cells += [f"{_median(mine, lambda r: r.notes['rollback']):.1f} s"]
-        cells += [f"{_most(mine, lambda r: r.notes['rollback under lock']) * 1000:.0f} ms"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return [*lines, "", "Locks and stalls are the longest of all rounds.", ""] if len(lines) > 2 else []
+        if mine:
+            felt = [r.felt for r in mine if r.felt]
+            cells = [title, f"{_median(mine, lambda r: r.seconds):.1f} s"]
+            cells += [_ms([r.notes["under lock"] * 1000 for r in mine]), _ms([r.locked * 1000 for r in mine])]
+            cells += [_ms([f.worst for f in felt]), str(sum(sum(f.errors.values()) for f in felt)) if felt else ""]
+            cells += [f"{_median(mine, lambda r: r.notes['rollback']):.1f} s"]
+            cells += [_ms([r.notes["rollback under lock"] * 1000 for r in mine])]
+            lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, ""] if len(lines) > 2 else []
+
+
+def _ms(values: list[float]) -> str:
+    if not values:
+        return ""
+    between = f" ({min(values):,.0f}–{max(values):,.0f})" if len(values) > 1 else ""
+    return f"{median(values):,.0f} ms{between}"
 
 
 def _parts(group: list[Result]) -> list[str]:
@@ -139,7 +136,3 @@ def rate(result: Result) -> float:
 
 def _median(results: Sequence[Result], value: Callable[[Result], float]) -> float:
     return median(map(value, results)) if results else 0.0
-
-
-def _most(results: Sequence[Result], value: Callable[[Result], float]) -> float:
-    return max(map(value, results), default=0.0)
