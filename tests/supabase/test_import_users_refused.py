@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from ecluse.errors import ValueRefused
+from ecluse.errors import MigrationFileError, ValueRefused
 from ecluse.postgres.connect import Database
 from tests.harness import Stage, load, snapshot
 from tests.supabase.conftest import ask, drop_roles
@@ -226,4 +226,21 @@ def test_large_numbers_written_as_texts(database: Database, tmp_path: Path) -> N
     stage.switch()
     stage.verify()
     assert ask(database, "SELECT id FROM notes") == [(1,)]
+    drop_roles(database)
+
+
+def test_columns_of_new_profiles_that_nobody_gives_a_value(database: Database, tmp_path: Path) -> None:
+    users = MIGRATION.rpartition("[[operation]]")[0]
+    profile = '[operation.profile]\ntable = "public.profiles"\ncolumns = { id = "uuid not null", '
+    free = profile + 'plan = "text not null default \'free\'", bio = "text" }\n'
+    legacy = "CREATE TABLE users (id int PRIMARY KEY, email text); INSERT INTO users VALUES (1, 'a@x.io')"
+    stage = staged(database, tmp_path, legacy, users + free)
+    stage.apply()
+    stage.switch()
+    stage.verify()
+    assert ask(database, "SELECT DISTINCT plan, bio FROM profiles") == [("free", None)]
+    stage.rollback()
+    stage.file.write_text(users + profile + 'since = "timestamptz not null default now()" }\n')
+    with pytest.raises(MigrationFileError, match="'since' of"):
+        stage.plan()
     drop_roles(database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -14,6 +15,7 @@ from ecluse.model.names import Name, ident
 from ecluse.model.plan import Define
 from ecluse.operations import people_probe, people_tally
 from ecluse.operations.base import Operation
+from ecluse.operations.expressions import constant
 from ecluse.operations.inputs import input_name
 from ecluse.operations.people import NAMES, recognise
 from ecluse.operations.people_flow import ACCOUNTS, IDENTITIES, Aliases, PeopleFlow, Profile
@@ -289,7 +291,23 @@ class ImportUsers(Operation):
             if copied and table.column(copied).type == there.column(column).type:  # type: ignore[union-attr]
                 copies[copied] = column
         joins = name in work.catalog.tables
+        if not joins:
+            values |= self._unsaid(work, there, values)
         return Profile(there, spec.id, values, copies, joins)
+
+    def _unsaid(self, work: Work, new: Table, said: Mapping[str, str]) -> dict[str, str]:
+        """What columns of a new table get that have no value: their default, where that says the same each time."""
+        values = {}
+        for column in new.columns:
+            if column.name in said or not column.written:
+                continue
+            default = column.default or "NULL"
+            if (column.default is None and column.not_null) or (column.default and not constant(column.default)):
+                text = f"column '{column.name}' of '{new.name}' needs a value for users who are there already"
+                where = ("profile", "columns", column.name)
+                raise work.wrong(self, text, *where, hint=f'values = {{ {column.name} = "…" }}')
+            values[column.name] = f"({default})::{column.type}"
+        return values
 
     def _copied(self, table: Table, text: str) -> str:
         """The column that an expression is, where it is one and nothing else."""
