@@ -33,7 +33,7 @@ from ecluse.engine.moving.closing import closed, half_closed
 from ecluse.engine.moving.expand import capture_origins, forget_origins, prepare_origins
 from ecluse.engine.moving.planning import unknown_origin
 from ecluse.engine.moving.proving import check_origins
-from ecluse.engine.verify import verify_run
+from ecluse.engine.verify import failures, refuse_disproved, verify_run
 from ecluse.errors import (
     CannotConnect,
     CaptureBroken,
@@ -102,7 +102,7 @@ class Engine:
             run = self._run(conn, record)
             seconds = 0.0
             if record.status == "ready":
-                self._refuse_disproved(conn, record)
+                refuse_disproved(conn, record)
                 try:
                     self._drain(run, conn)
                     joining.settle(run, conn)
@@ -289,17 +289,6 @@ class Engine:
                 state="nothing was changed",
             )
 
-    def _refuse_disproved(self, conn: Connection, record: RunRecord) -> None:
-        last = journal.last_proof(conn, record.id)
-        if last is not None and not last.passed:
-            raise ProofFailed(
-                f"the last proof of '{record.migration}' says that it does not hold",
-                details=failures(last),
-                hint=f"ecluse verify {record.migration} --show-values; where it holds now, switch again; "
-                f"else: ecluse rollback {record.migration}",
-                state="the old shape is in place and in use; nothing was switched",
-            )
-
     def _run(self, conn: Connection, record: RunRecord) -> Run:
         plan = journal.stored_plan(conn, record.id)
         return Run(record.id, plan, self._connect, self.emit, self.options, self.stop)
@@ -403,19 +392,3 @@ def describe(record: RunRecord | None, migration: str, *, closed: bool = False) 
         "finished": "the new shape is in use; the old one is archived and gone",
         "rolled_back": "the old shape is in use; the run is rolled back",
     }[record.status]
-
-
-def failures(result: Verification) -> str:
-    """What did not hold, a line each."""
-    lines = [
-        f"{c.table}, {c.direction}: {len(c.differences) + c.more} rows differ ({c.left_rows:,} and {c.right_rows:,})"
-        for c in result.comparisons
-        if not c.equal
-    ]
-    lines += [
-        f"{a.table}: {a.rows_in:,} rows in, {a.carried + a.merged + a.quarantined:,} accounted for"
-        for a in result.accounts
-        if not a.balanced
-    ]
-    lines += [f"{p.title}: {p.details or 'did not run'}" for p in result.probes if not (p.ran and p.passed)]
-    return "\n".join(lines)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-from ecluse.engine import drain, joining, rosters, structure
+from ecluse.engine import drain, joining, journal, rosters, structure
 from ecluse.engine.context import Connection, Run
+from ecluse.engine.journal import RunRecord
 from ecluse.engine.moving.proving import Alone, verify_moves
-from ecluse.errors import AnotherRun
+from ecluse.errors import AnotherRun, ProofFailed
 from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import Name, ident, literal
@@ -160,3 +161,35 @@ def _orphans(run: Run, conn: Connection, table: Name, key: Constraint, switched:
         f"AND NOT EXISTS (SELECT 1 FROM {where(key.references)} p WHERE {matches})"
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+# --- what a proof says ------------------------------------------------------------------------------
+
+
+def failures(result: Verification) -> str:
+    """What did not hold, a line each."""
+    lines = [
+        f"{c.table}, {c.direction}: {len(c.differences) + c.more} rows differ ({c.left_rows:,} and {c.right_rows:,})"
+        for c in result.comparisons
+        if not c.equal
+    ]
+    lines += [
+        f"{a.table}: {a.rows_in:,} rows in, {a.carried + a.merged + a.quarantined:,} accounted for"
+        for a in result.accounts
+        if not a.balanced
+    ]
+    lines += [f"{p.title}: {p.details or 'did not run'}" for p in result.probes if not (p.ran and p.passed)]
+    return "\n".join(lines)
+
+
+def refuse_disproved(conn: Connection, record: RunRecord) -> None:
+    """Raise ProofFailed where the last proof of a run says that it does not hold."""
+    last = journal.last_proof(conn, record.id)
+    if last is not None and not last.passed:
+        raise ProofFailed(
+            f"the last proof of '{record.migration}' says that it does not hold",
+            details=failures(last),
+            hint=f"ecluse verify {record.migration} --show-values; where it holds now, switch again; "
+            f"else: ecluse rollback {record.migration}",
+            state="the old shape is in place and in use; nothing was switched",
+        )

@@ -117,13 +117,7 @@ class ImportUsers(Operation):
             return
         self._check(work, table, people, accounts)
         alias = self._aliases(work, table)
-        roster, known = self._roster(work, people, alias)
-        imported = Imported(people, alias.roster, f"pg_temp.{ident(f'ecluse_{alias.roster}')}")
-        work.imported[table.name] = imported
-        work.setup += [
-            f"CREATE TEMP TABLE {imported.now} AS {people_tally.roster_now(people)}",
-            f"ANALYZE {imported.now}",
-        ]
+        self._import(work, table, people, alias)
         mapping, profile = self._mapping_table(work, table, people), self._profile(work, table, people)
         work.made |= {
             made.name: made for made in (mapping, *([profile.table] if profile and not profile.joins else []))
@@ -139,19 +133,23 @@ class ImportUsers(Operation):
             silent=self.triggers == "suppress",
             refuse=self.unfit == "refuse",
         ).flow()
-        moment = input_name(work.migration.name, alias.moment)
-        work.changes.append(
-            InputTable(alias.moment, moment, (("at", "timestamptz"),), ("at",), (), query="SELECT now()")
-        )
-        work.changes += [known, roster]
         work.first.append(flow)
         title = f"accounts of the users in {table.name}"
         work.changes.append(Define(title, "", (), verify=people_probe.script(mapping.name)))
-        work.findings.append(
-            Findings(table.name, people_tally.question(table.name, imported.now, refuse=self.unfit == "refuse"))
-        )
 
     # --- its parts -------------------------------------------------------------------------------------
+
+    def _import(self, work: Work, table: Table, people: People, alias: Aliases) -> None:
+        """Make known who is imported: to the run by a roster, to the plan by what it would be now."""
+        roster, known = self._roster(work, people, alias)
+        stored = input_name(work.migration.name, alias.moment)
+        moment = InputTable(alias.moment, stored, (("at", "timestamptz"),), ("at",), (), query="SELECT now()")
+        work.changes += [moment, known, roster]
+        now = f"pg_temp.{ident(f'ecluse_{alias.roster}')}"
+        work.imported[table.name] = Imported(people, alias.roster, now)
+        work.setup += [f"CREATE TEMP TABLE {now} AS {people_tally.roster_now(people)}", f"ANALYZE {now}"]
+        question = people_tally.question(table.name, now, refuse=self.unfit == "refuse")
+        work.findings.append(Findings(table.name, question))
 
     def _hidden(self, work: Work, accounts: Table) -> bool:
         role = work.catalog.role
