@@ -159,7 +159,7 @@ def test_what_is_not_in_the_map_is_refused_before_anything_runs(database: Databa
     stage = stage_of(database, tmp_path, "refuse")
     load(database, "INSERT INTO c VALUES (7, 'who@x')")
     (found,) = _refused(stage)
-    assert "1 of 7 values of public.c.user_id do not fit and are refused (like xxx@x)" in found.message
+    assert "1 of 7 values of public.c.user_id do not fit and are refused (masked, like xxx@x)" in found.message
     assert "unmapped = " in found.hint and "ecluse identity map" in found.hint
 
 

@@ -69,7 +69,7 @@ def make_plan(
             census = tuple(_census(conn, query, show_values) for query in _readable(plan, compiled.census_queries))
             hazards = [
                 *_others(conn, plan),
-                *_of_census(census),
+                *_of_census(census, show_values),
                 *_unfinished(conn, migration.name),
                 *there.hazards(plan),
             ]
@@ -130,7 +130,8 @@ def mask(value: str) -> str:
     return "".join("x" if c.isalpha() else "9" if c.isdigit() else c for c in value)
 
 
-def _of_census(census: tuple[Census, ...]) -> Iterator[Hazard]:
+def _of_census(census: tuple[Census, ...], show_values: bool) -> Iterator[Hazard]:
+    like = "like" if show_values else "masked, like"
     for count in census:
         where = f"{count.table}.{count.column}"
         if count.invalid:
@@ -146,7 +147,7 @@ def _of_census(census: tuple[Census, ...]) -> Iterator[Hazard]:
                 "invalid-values",
                 level,
                 where,
-                f"{count.invalid:,} of {count.rows:,} values of {where} do not fit and {becomes} (like {samples})",
+                f"{count.invalid:,} of {count.rows:,} values of {where} do not fit and {becomes} ({like} {samples})",
                 _WAYS[count.reason == "not in the map"] if level == "refuse" else "",
             )
         if count.mapped:
