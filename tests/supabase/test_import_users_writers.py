@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ecluse.engine.status import look
 from ecluse.errors import LockNotTaken, ProofFailed, ValueRefused, WrongState
 from ecluse.model.report import Event
 from ecluse.postgres.connect import Database
@@ -345,4 +346,23 @@ class BeforeProof(Listener):
     def __call__(self, event: Event) -> None:
         super().__call__(event)
         if (event.step, event.kind) == ("verify", "step"):
+            raise Halted(event.step)
+
+
+def test_status_says_that_a_rollback_which_died_has_something_left_to_do(stage: Stage) -> None:
+    stage.apply()
+    stage.switch()
+    with pytest.raises(Halted):
+        stage.rollback(OnceRolledBack())
+    assert look(stage.database).runs[0].next == ("ecluse rollback people",)
+    stage.rollback()
+    assert look(stage.database).runs[0].next == ()
+
+
+class OnceRolledBack(Listener):
+    """Halts a run when its rollback is committed."""
+
+    def __call__(self, event: Event) -> None:
+        super().__call__(event)
+        if (event.kind, event.step) == ("journal", "rolled back"):
             raise Halted(event.step)

@@ -136,8 +136,14 @@ def _run(conn: Connection, record: RunRecord) -> dict[str, Any]:
         "proof": _proof(conn, record.id),
         "closed": (closed := _closed(conn, record)),
         "archive": record.note if record.status == "finished" else "",
-        "next": next_commands(record) or ((f"ecluse rollback {record.migration}",) if closed else ()),
+        "next": next_commands(record)
+        or ((f"ecluse rollback {record.migration}",) if closed or _untidy(conn, record) else ()),
     }
+
+
+def _untidy(conn: Connection, record: RunRecord) -> bool:
+    """Whether a rollback died after its commit: what it leaves is tidied by the next one."""
+    return record.status == "rolled_back" and "cleaned" not in journal.steps_done(conn, record.id)
 
 
 def _closed(conn: Connection, record: RunRecord) -> tuple[str, ...]:
