@@ -105,3 +105,22 @@ def test_what_a_recipe_of_two_databases_promises_to_each(two_databases: Project)
     back = project.run("rollback", "two_databases_people")
     assert back.status == 0
     assert "the profiles are kept as two_databases_kept.users" in back.err
+
+
+def test_the_sample_of_an_application_with_its_own_users(tmp_path: Path, database: Database) -> None:
+    """Not prepared, it says what is missing; what it hints at works, and its memories can be imported."""
+    project = write_project(tmp_path, database)
+    name = "self_hosted_supabase"
+    assert project.run("recipes", name, "--json").value["recipes"][0]["sample_rows"] == 100_000
+    lacking = project.run("init", name, "--sample", "services", "--rows", "60", "--json")
+    assert lacking.error["hint"] == f"ecluse supabase prepare app\nthen: ecluse init {name}"
+    assert len(list((tmp_path / "memory").glob("memory_*.json"))) == 61
+    try:
+        assert project.run("supabase", "prepare", "app").status == 0
+        assert project.run("init", name, "--json").value["migrations"] == [name]
+        assert project.run("plan", name).status == 0
+        found = project.run("import", "memory", "--leave-undated", "--json")
+        assert found.status == 3, "one file is nobody's"
+        assert found.value["total"]["imported"] > 60
+    finally:
+        drop_roles(database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import psycopg
@@ -17,6 +18,7 @@ from ecluse.recipes.conversations_to_messages.values import Options
 from ecluse.recipes.production_columns import write as production
 from ecluse.recipes.self_hosted_supabase import write as own_supabase
 from ecluse.recipes.self_hosted_supabase.sample import load as load_services
+from ecluse.recipes.self_hosted_supabase.sample.memories import write_some_memories
 from ecluse.recipes.two_databases import write as two
 from ecluse.recipes.two_databases.sample import load as load_two
 
@@ -52,6 +54,9 @@ class Recipe:
     load: Callable[[Connections, str, int, int], None]
     shape: Callable[[Catalog], str]
     databases: tuple[str, ...] = ()
+    rows: int = 10_000  # of a sample, where nobody says how many
+    folder: str = ""  # what of a sample lies beside the databases is written into this folder of the project
+    write_folder: Callable[[Path, int, int], None] = lambda folder, rows, seed: None
 
 
 def _write_conversations(catalogs: Catalogs, _: Connections, choices: Choices) -> dict[str, str]:
@@ -132,6 +137,9 @@ RECIPES: dict[str, Recipe] = {
             _write_supabase,
             load_services,
             own_supabase.shape,
+            rows=100_000,
+            folder="memory",
+            write_folder=write_some_memories,
         ),
     )
 }

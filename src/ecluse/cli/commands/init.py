@@ -41,7 +41,7 @@ app = "embedded:app"
 @click.option("--zone", default="UTC", show_default=True, help="The zone of timestamps that have none.")
 @click.option("--user-map", default="", metavar="FILE", help="A CSV in the migration's folder: old_value, uuid.")
 @click.option("--sample", metavar="GENERATION", help="Fill the database, which must be empty, with a sample first.")
-@click.option("--rows", type=click.IntRange(min=1), default=10_000, show_default=True, help="Rows of the sample.")
+@click.option("--rows", type=click.IntRange(min=1), help="Rows of the sample; `ecluse recipes` says the default.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The sample's seed.")
 @current
 def init(invocation: Invocation, /, recipe: str | None, force: bool, sample: str | None, **given: Any) -> None:
@@ -83,7 +83,11 @@ def _recipe(
     recipe = find_recipe(name)
     databases = databases_of(project, recipe)
     if sample:
-        load_sample(databases, recipe, sample, given["rows"], given["seed"])
+        rows = given["rows"] or recipe.rows
+        load_sample(databases, recipe, sample, rows, given["seed"])
+        if recipe.folder:
+            recipe.write_folder(project.folder / recipe.folder, rows, given["seed"])
+            value["written"].append(f"{recipe.folder}/")
     choices = Choices(zone=given["zone"], user_map=given["user_map"])
     found = write_recipe(project, databases, recipe, choices, force=force)
     return {

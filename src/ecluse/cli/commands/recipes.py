@@ -21,7 +21,10 @@ def recipes(invocation: Invocation, /, name: str | None) -> None:
     from ecluse.recipes.registry import RECIPES
 
     chosen = [find_recipe(name)] if name else list(RECIPES.values())
-    values = [{"name": r.name, "summary": r.summary, "generations": dict(r.generations)} for r in chosen]
+    values = [
+        {"name": r.name, "summary": r.summary, "generations": dict(r.generations), "sample_rows": r.rows}
+        for r in chosen
+    ]
     invocation.show({"recipes": values}, _one if name else _list)
     if name:
         invocation.next(f"ecluse init {name}")
@@ -37,4 +40,5 @@ def _one(value: dict[str, Any]) -> Iterator[str]:
         yield f"  {recipe['summary']}"
         yield "  It knows these generations, and refuses others by what differs:"
         yield from human.table(recipe["generations"].items(), indent=4)
+        yield f"  A sample (--sample) has {human.count(recipe['sample_rows'])} rows, or as many as --rows says."
         yield f"  `ecluse init {recipe['name']}` writes it for the database that it finds; the files are yours to edit."

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+_WITH_FILES = 200
 _SAID = (
     "Quels sont les acteurs du fret fluvial en Île-de-France ?",
     "Résume la réglementation des écluses automatiques.",
@@ -38,6 +39,12 @@ def write_memories(folder: Path, ids: Iterable[int], seed: int) -> dict[str, int
         planted["conversations"] += len(conversations)
     _write(folder, max(known, default=0) + 1_000_000, [_conversation(chance)])
     return dict(planted)
+
+
+def write_some_memories(folder: Path, rows: int, seed: int) -> None:
+    """The files of the first users of a sample of `rows`; the others had come when there was a table."""
+    folder.mkdir(exist_ok=True)
+    write_memories(folder, range(1, min(rows, _WITH_FILES) + 1), seed)
 
 
 def _odd(place: int, chance: random.Random, planted: Counter[str]) -> list[dict[str, Any]]:
