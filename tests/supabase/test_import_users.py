@@ -169,6 +169,8 @@ def test_new_tables_are_secured_and_published_in_the_same_switch(stage: Stage) -
 
 def test_a_role_that_does_not_own_the_accounts_can_import(stage: Stage) -> None:
     """As `postgres` of a Supabase: rights on the tables of auth, which belong to the auth service."""
+    if ask(stage.database, "SELECT current_setting('server_version_num')::int < 150000") == [(True,)]:
+        pytest.skip("in PostgreSQL 14 only a superuser may keep triggers from firing")
     load(
         stage.database,
         """
