@@ -65,6 +65,9 @@ def test_a_dry_run_says_what_would_become_of_everybody_and_changes_nothing(proje
     harness.same(harness.snapshot(project.database), before)
     shown = project.run(*USERS, "--outcomes", "users.csv", "--show-values")
     assert (shown.status, lines(file)[0]["email"]) == (0, "ada@example.com")
+    project.execute("INSERT INTO users (id, email, password_hash) VALUES (10, 'late@example.com', '')")
+    assert project.run(*USERS, "--outcomes", "users.csv").status == 0
+    assert [int(row["old_user_id"]) for row in lines(file)] == list(range(1, 11)), "by number"
 
 
 def test_it_asks_for_the_word_and_a_second_run_changes_nothing(project: Project) -> None:

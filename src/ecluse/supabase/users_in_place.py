@@ -38,7 +38,7 @@ class Judged:
 
     def outcomes(self) -> Iterator[UserOutcome]:
         """Every user, in the order of the ids."""
-        return read_outcomes(self.session, f"{self.relation} WHERE outcome IS NOT NULL ORDER BY old_user_id")
+        return read_outcomes(self.session, f"{self.relation} r WHERE r.outcome IS NOT NULL ORDER BY r.old_user_id")
 
 
 def survey(session: Session, migration: Migration, operation: ImportUsers) -> Judged:
