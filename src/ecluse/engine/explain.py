@@ -139,7 +139,7 @@ def _rosters(run: Run) -> Iterator[Step]:
         yield Step(
             "copy",
             f"decide for each row of {source.table.name} what becomes of it",
-            (*indexes, roster_sql.refill(roster, run.building)),
+            (*indexes, roster_sql.refill(roster, run.building), *roster_sql.indexes(roster)),
             f"SHARE UPDATE EXCLUSIVE, then ACCESS SHARE on {source.table.name}",
             rows=estimates.rows([source.table]),
         )

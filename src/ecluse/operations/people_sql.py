@@ -92,21 +92,6 @@ class People:
     last_sign_in_at: Column | None = None
     zone: str = "UTC"
 
-    @property
-    def used(self) -> tuple[Column, ...]:
-        """All columns that are read."""
-        every = (
-            self.id,
-            self.email,
-            self.password,
-            self.name,
-            self.role,
-            self.active,
-            self.created_at,
-            self.last_sign_in_at,
-        )
-        return tuple(column for column in every if column)
-
     # --- values --------------------------------------------------------------------------------------
 
     def address(self, alias: str = "m") -> str:
