@@ -99,6 +99,9 @@ class Work:
     first: list[Change] = field(default_factory=list)  # flows that others look up in, and so come before them
     imported: dict[Name, Imported] = field(default_factory=dict)
     made: dict[Name, Table] = field(default_factory=dict)  # new tables that later operations may speak of
+    enums: dict[Name, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # labels of the types that operations make or extend
     drafts: dict[Name, Draft] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
     # Selects to check when all aliases are known: one may name an aside of another operation.
@@ -157,6 +160,10 @@ class Work:
             return Becoming(table, table)
         columns = tuple(target.column for target in draft.targets.values())
         return Becoming(replace(table, columns=columns), table, replaced=True)
+
+    def labels(self, name: Name) -> tuple[str, ...] | None:
+        """The labels of an enum as the operations above leave it; None where there is no such type."""
+        return self.enums.get(name) or self.catalog.types.get(name)
 
     def column(self, operation: OperationSettings, table: Table, name: str, *path: str | int) -> Column:
         """The column of that name. Raises NotInDatabase."""
