@@ -15,6 +15,10 @@ from ecluse.recipes.conversations_to_messages.generate import Generation, genera
 from ecluse.recipes.conversations_to_messages.recognise import recognise
 from ecluse.recipes.conversations_to_messages.shape import shape as conversations_shape
 from ecluse.recipes.conversations_to_messages.values import Options
+from ecluse.recipes.multi_provider import write as providers
+from ecluse.recipes.multi_provider.definitions import NAME as PROVIDERS_NAME
+from ecluse.recipes.multi_provider.sample import load as load_providers
+from ecluse.recipes.multi_provider.shape import shape as providers_shape
 from ecluse.recipes.production_columns import write as production
 from ecluse.recipes.self_hosted_supabase import write as own_supabase
 from ecluse.recipes.self_hosted_supabase.sample import load as load_services
@@ -73,6 +77,11 @@ def _write_production(catalogs: Catalogs, _: Connections, __: Choices) -> dict[s
 def _write_supabase(catalogs: Catalogs, _: Connections, choices: Choices) -> dict[str, str]:
     database, catalog = _one(catalogs)
     return _within(own_supabase.NAME, own_supabase.write(catalog, database, choices.zone))
+
+
+def _write_providers(catalogs: Catalogs, _: Connections, choices: Choices) -> dict[str, str]:
+    database, catalog = _one(catalogs)
+    return _within(PROVIDERS_NAME, providers.write(catalog, database, choices.zone))
 
 
 def _load_conversations(conns: Connections, generation: str, rows: int, seed: int) -> None:
@@ -140,6 +149,18 @@ RECIPES: dict[str, Recipe] = {
             rows=100_000,
             folder="memory",
             write_folder=write_some_memories,
+        ),
+        Recipe(
+            PROVIDERS_NAME,
+            "Connections to one provider become connections to any; activities are linked to theirs.",
+            {
+                "integer": "strava_connections, activities and users with numbers for ids",
+                "uuid": "the same, with UUIDs for ids of users, as beside the accounts of Supabase",
+            },
+            lambda catalogs: providers.detect(_one(catalogs)[1]),
+            _write_providers,
+            load_providers,
+            providers_shape,
         ),
     )
 }
