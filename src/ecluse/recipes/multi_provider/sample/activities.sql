@@ -33,8 +33,8 @@ create table public.activities (
     created_at timestamp default now(),
     updated_at timestamp default now()
 );
--- The first sixteen have one each, some of them one more; then chance says who. `twice` is the activity before once more,
--- and 21 and 22 are one activity of one athlete, which two users have.
+-- The first sixteen have one each, some one more; then chance says who. `twice` is the activity before once more, and 21
+-- and 22 are one activity of one athlete, which two users have.
 with drawn as (
     select n, pg_temp.chance(n, 10) as c,
            case when n <= 16 then n when n in (17, 18) then 11 when n in (19, 20) then 13 when n in (21, 22) then n - 12
@@ -43,7 +43,8 @@ with drawn as (
 ),
 told as (
     select d.*, p.id as user_id, d.n in (18, 20) or d.n > 22 and d.n % 1000 = 500 as twice,
-           d.n not in (9, 10, 11, 12, 13, 17, 18, 19, 20, 21, 22) and d.n % 1000 not in (499, 500) and c % 10 = 0 as manual,
+           d.n not in (9, 10, 11, 12, 13, 17, 18, 19, 20, 21, 22) and d.n % 1000 not in (499, 500)
+               and c % 10 = 0 as manual,
            p.athlete
     from drawn d join people p on p.who = d.who
 ),
@@ -55,12 +56,13 @@ sized as (
     from told t
 )
 insert into public.activities (
-    id, user_id, strava_activity_id, strava_upload_id, name, description, activity_type, start_date, timezone, moving_time,
-    elapsed_time, distance, average_speed, max_speed, average_pace, average_heartrate, max_heartrate, average_watts,
+    id, user_id, strava_activity_id, strava_upload_id, name, description, activity_type, start_date, timezone,
+    moving_time, elapsed_time, distance, average_speed, max_speed, average_pace, average_heartrate, max_heartrate, average_watts,
     max_watts, weighted_average_watts, average_cadence, total_elevation_gain, calories, suffer_score, start_latlng,
     end_latlng, map_polyline, is_manual, is_private, created_at, updated_at
 )
-select s.n, case when twice and n > 22 then b.user_id else s.user_id end, told_id, case when c % 7 > 0 then told_id + 1000000000 end,
+select s.n, case when twice and n > 22 then b.user_id else s.user_id end, told_id,
+       case when c % 7 > 0 then told_id + 1000000000 end,
        (array['Morning run', 'Sortie longue', 'Лёгкий бег', 'Tour du lac 🚴', 'Évening "easy"'])[1 + (c >> 3) % 5],
        case when c % 11 = 0 then repeat('Felt good, then did not. ', 1 + (c % 5)::integer) end,
        (array['Run', 'Run', 'Run', 'Run', 'Ride', 'Ride', 'Ride', 'Swim', 'Walk', 'Hike', 'TrailRun', 'VirtualRide',
@@ -79,7 +81,9 @@ select s.n, case when twice and n > 22 then b.user_id else s.user_id end, told_i
        manual, c % 17 = 0, at + interval '4 hours', at + interval '4 hours' + c % 5 * interval '1 day'
 from sized s
 -- Whose activity a repeated one repeats.
-left join lateral (select q.id as user_id from drawn e join people q on q.who = e.who where s.twice and e.n = s.n - 1) b on true
+left join lateral (
+    select q.id as user_id from drawn e join people q on q.who = e.who where s.twice and e.n = s.n - 1
+) b on true
 order by s.n;
 create index idx_activities_user_id on public.activities (user_id);
 create index idx_activities_start_date on public.activities (start_date desc);

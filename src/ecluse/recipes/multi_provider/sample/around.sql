@@ -14,7 +14,8 @@ create table public.workouts (
     updated_at timestamp default now()
 );
 insert into public.workouts (
-    id, user_id, name, description, workout_type, scheduled_date, completed_at, activity_id, workout_data, created_at, updated_at
+    id, user_id, name, description, workout_type, scheduled_date, completed_at, activity_id, workout_data, created_at,
+    updated_at
 )
 select @{of_connection}, p.id, 'Séance ' || n, case when n % 3 = 0 then '4 × 1000 m, r = 2''' end,
        (array['Run', 'intervals', 'ride', null, 'Yoga', 'running'])[1 + n % 6], date '2025-09-01' + n % 60,

@@ -43,12 +43,15 @@ select @{of_connection}, user_id, athlete,
        case n % 9 when 1 then null when 2 then '' when 3 then 'null' when 4 then '{"a": [1]}' else 'Prénom' end,
        case n % 9 when 5 then 'O''Neil "Jr" \ ' || chr(10) || 'fils' when 6 then ' ' when 1 then null else 'Nom' end,
        case when n % 5 > 0 then 'https://www.example.com/athletes/' || athlete end,
-       case n % 3 when 0 then 'avatar/athlete/large.png' when 1 then 'https://img.example.com/' || athlete || '.jpg' end,
+       case n % 3 when 0 then 'avatar/athlete/large.png'
+                  when 1 then 'https://img.example.com/' || athlete || '.jpg' end,
        'no-real-access-token-' || n, 'no-real-refresh-token-' || n,
-       timestamp '2025-10-01 06:00' + n * interval '6 hours' + case when n % 2 = 0 then interval '100 years' else interval '0' end,
+       timestamp '2025-10-01 06:00' + n * interval '6 hours'
+           + case when n % 2 = 0 then interval '100 years' else interval '0' end,
        case when n % 7 > 0 then 'read,activity:read_all,profile:read_all' end,
        case when n % 3 > 0 then timestamp '2025-10-01 00:00' + n * interval '1 minute' end,
-       timestamp '2025-02-01 09:00' + n * interval '17 minutes', timestamp '2025-02-01 09:00' + n * interval '18 minutes'
+       timestamp '2025-02-01 09:00' + n * interval '17 minutes',
+       timestamp '2025-02-01 09:00' + n * interval '18 minutes'
 from numbered
 order by n;
 create index idx_strava_connections_user_id on public.strava_connections (user_id);

@@ -23,7 +23,8 @@ insert into public.users
     (id, email, password_hash, first_name, last_name, role, is_active, is_verified, created_at, updated_at)
 select @{of_user}, 'athlete' || n || '@example.com', 'not-a-hash-' || n,
        case n when 2 then null when 3 then '' when 4 then '  ' when 6 then null
-            else (array['Zoé', 'José', 'Anna', 'Łukasz', 'Мария', '丽', 'John', 'نادية'])[1 + pg_temp.chance(n, 1) % 8] end,
+            else (array['Zoé', 'José', 'Anna', 'Łukasz', 'Мария', '丽', 'John', 'نادية'])
+                [1 + pg_temp.chance(n, 1) % 8] end,
        case n when 2 then null when 3 then '' when 4 then ' ' when 5 then null
             else (array['Roy', 'Muñoz', 'Smith', 'Wójcik', 'O''Neil', 'Côté'])[1 + pg_temp.chance(n, 2) % 6] end,
        case when n = 1 then 'admin' when n = 7 then 'Athlete' when n = 8 then 'COACH'
@@ -47,7 +48,8 @@ create table public.password_reset_tokens (
 );
 -- The four kinds in turn: good for a hundred years, expired, used, and both.
 insert into public.password_reset_tokens (id, user_id, token, expires_at, is_used, created_at, updated_at)
-select @{of_connection}, (select u.id from public.users u where u.email = 'athlete' || (1 + n % @{people}) || '@example.com'),
+select @{of_connection},
+       (select u.id from public.users u where u.email = 'athlete' || (1 + n % @{people}) || '@example.com'),
        'no-real-reset-token-' || n, at + case when n % 2 = 0 then interval '100 years' else interval '1 hour' end,
        n % 4 in (1, 2), at, at
 from generate_series(1, greatest(@{people} / 10, 8)) n

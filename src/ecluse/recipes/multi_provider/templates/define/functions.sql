@@ -1,8 +1,8 @@
--- What the application calls. All names are qualified and the search_path is empty, so that no other schema can put its own
--- objects in between. Nobody reads more by them than by himself.
+-- What the application calls. All names are qualified and the search_path is empty, so that no other schema can put its
+-- own objects in between. Nobody reads more by them than by himself.
 
--- First and last name, without blanks around; 'Unknown User' where both are empty, and where there is no such user. Never the
--- e-mail address: a name is shown to other people.
+-- First and last name, without blanks around; 'Unknown User' where both are empty, and where there is no such user. Never
+-- the e-mail address: a name is shown to other people.
 create function public.get_user_full_name(p_user_id @{user}) returns text
     language sql stable set search_path = '' as $function$
     select coalesce((select @{full_name} from public.users u where u.id = p_user_id), 'Unknown User')

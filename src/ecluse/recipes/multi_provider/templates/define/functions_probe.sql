@@ -39,7 +39,7 @@ begin
         if public.is_token_expired(v_connection) is distinct from true then
             raise exception 'is_token_expired takes a token that expired for good';
         end if;
-        update public.provider_connections set token_expires_at = @{now} + interval '10 minutes' where id = v_connection;
+        update public.provider_connections set token_expires_at = @{now} + interval '1 hour' where id = v_connection;
         if public.is_token_expired(v_connection) is distinct from false then
             raise exception 'is_token_expired takes a good token for expired';
         end if;

@@ -17,7 +17,8 @@ begin
     end if;
     @{more}
     reset role;
-    perform set_config('request.jwt.claims', json_build_object('sub', '@{stranger}', 'role', 'authenticated')::text, true);
+    perform set_config('request.jwt.claims',
+                       json_build_object('sub', '@{stranger}', 'role', 'authenticated')::text, true);
     set local role authenticated;
     if exists (select c.id from public.provider_connections c) or exists (select h.id from public.sync_history h) then
         raise exception 'a stranger sees connections';

@@ -14,8 +14,8 @@ begin
     end if;
     select string_agg(a.attname, ' ' order by a.attnum) into v_found from pg_attribute a
     where a.attrelid = 'public.recent_activities'::regclass and a.attnum > 0 and not a.attisdropped;
-    if v_found is distinct from 'id user_id name activity_type start_date distance moving_time average_heartrate provider '
-        'provider_username user_email user_full_name' then
+    if v_found is distinct from 'id user_id name activity_type start_date distance moving_time average_heartrate '
+        'provider provider_username user_email user_full_name' then
         raise exception 'recent_activities has the columns %', v_found;
     end if;
 
