@@ -18,7 +18,9 @@ NAME = "conversations_to_messages"
 
 def test_recipes_are_listed_and_shown(empty: Project) -> None:
     listed = empty.run("recipes", "--json").value["recipes"]
-    assert [r["name"] for r in listed] == [NAME, "production_columns", "two_databases", "self_hosted_supabase"]
+    assert [r["name"] for r in listed] == [
+        *(NAME, "production_columns", "two_databases", "self_hosted_supabase", "multi_provider")
+    ]
     assert set(empty.run("recipes", NAME, "--json").value["recipes"][0]["generations"]) == {"L1", "L2", "L3"}
     unknown = empty.run("recipes", "conversations_to_mesages")
     assert unknown.status == 2

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
+from ecluse.errors import UnknownGeneration
 from ecluse.model.catalog import Catalog
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.connect import Database
@@ -18,7 +19,7 @@ from ecluse.recipes.multi_provider import sample
 from ecluse.recipes.multi_provider.shape import shape
 from ecluse.recipes.multi_provider.write import write
 from ecluse.supabase.prepare import prepare
-from tests.harness import load
+from tests.harness import load, same_structure
 from tests.recipes.two import of
 from tests.supabase.conftest import ask, drop_roles
 
@@ -138,6 +139,20 @@ def test_only_good_links_stay(plain: Made) -> None:
         "select string_agg(token, '' order by token) from password_reset_tokens",
     )
     assert kept == [("ad",)]
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_what_is_promised_is_the_same_once_it_is_done(fresh_database: Callable[[], Database], generation: str) -> None:
+    made = build(fresh_database(), fresh_database(), generation)
+    load(made.database, "alter type provider_type add value 'suunto'")
+    with psycopg.connect(made.database.conninfo) as conn:
+        done = read_catalog(conn)
+    with pytest.raises(UnknownGeneration, match="migrated already"):
+        write(done, "app")
+    again = fresh_database()
+    load(again, shape(done))
+    with psycopg.connect(again.conninfo) as conn:
+        same_structure(read_catalog(conn), done)
 
 
 @pytest.mark.parametrize("probe", ["functions", "views", "links"])
