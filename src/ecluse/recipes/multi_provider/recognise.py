@@ -160,6 +160,9 @@ def _other_keys(catalog: Catalog) -> Iterator[str]:
         column = table.column("user_id") if (table := catalog.tables.get(name)) else None
         if users and column and _ID.fullmatch(users.type) and (users.type == "uuid") != (column.type == "uuid"):
             yield f"{name}.user_id is {column.type}, and {USERS}.id is {users.type}"
+    ours, theirs = (catalog.tables[name].column("user_id") for name in (ACTIVITIES, CONNECTIONS))
+    if ours and theirs and ours.type != theirs.type:
+        yield f"{ACTIVITIES}.user_id is {ours.type}, and {CONNECTIONS}.user_id is {theirs.type}"
     for table_name, word, enum in ((ACTIVITIES, "activity_type", ACTIVITY), (WORKOUTS, "workout_type", ACTIVITY)):
         column = table.column(word) if (table := catalog.tables.get(table_name)) else None
         if column and column.type.startswith("public.") and column.type != str(enum):

@@ -126,7 +126,7 @@ def _users(found: Found, made: Types, may: Rights) -> Iterator[str]:
     beside = [tables.states(made), *([] if found.workouts else [tables.workouts(made)])]
     yield from _reshape(found.users, tables.USER_INDEXES, said="New tables hang on users; a rollback parks their rows.")
     for new in beside:
-        yield from _beside(new, "m.user_id = a.id", may)
+        yield from _beside(new, "user_id", may)
 
 
 def _without_checks(old: Table, column: str) -> Iterator[str]:
@@ -145,9 +145,9 @@ def _reshape(old: Table, indexes: Pairs, *gone: str, said: str = "") -> Iterator
     yield _section("operation.indexes", {n: tail for n, tail in indexes.items() if n not in there})
 
 
-def _beside(new: NewTable, join: str, may: Rights) -> Iterator[str]:
+def _beside(new: NewTable, column: str, may: Rights) -> Iterator[str]:
     yield "\n[[operation.beside]]"
-    yield f"table = {string(new.name)}\njoin = {string(join)}"
+    yield f'table = {string(new.name)}\non = {{ {column} = "id" }}'
     yield from _described("operation.beside", new, may)
 
 
@@ -183,7 +183,7 @@ def _connections(found: Found, made: Types, may: Rights) -> Iterator[str]:
     yield _section("operation.values", {n: t for n, t in _VALUES.items() if _has_source(found, n)})
     yield _section("operation.back", _back(found))
     yield _section("operation.keys", {n: k for n, k in _KEYS.items() if found.connections.column(n)})
-    yield from _beside(tables.history(made), "m.connection_id = a.id", may)
+    yield from _beside(tables.history(made), "connection_id", may)
 
 
 def _has_source(found: Found, column: str) -> bool:
@@ -208,7 +208,9 @@ def _activities(found: Found) -> Iterator[str]:
     told, upload = found.activities.column("strava_activity_id"), found.activities.column("strava_upload_id")
     assert told is not None
     gone = [column.name for column in (told, upload) if column]
-    yield from _reshape(found.activities, tables.ACTIVITY_INDEXES, *gone)
+    linked = {name: tail for name, tail in tables.ACTIVITY_INDEXES.items() if "connection_id" in tail}
+    others = {name: tail for name, tail in tables.ACTIVITY_INDEXES.items() if name not in linked}
+    yield from _reshape(found.activities, others, *gone)
     yield "\n[operation.columns.external_id]"
     yield 'type = "varchar(255)"\nfrom = "strava_activity_id::text"'
     yield f"back = {{ strava_activity_id = {string(number('external_id', told))} }}"
@@ -229,6 +231,7 @@ def _activities(found: Found) -> Iterator[str]:
     yield 'match = { user_id = "user_id" }\nwhen = "strava_activity_id is not null"'
     yield 'ambiguous = "unlinked"\nmissing = "unlinked"\non_delete = "set null"'
     yield 'unique = ["external_id"]\nduplicates = "quarantine"\nfirst = "created_at"'
+    yield _section("operation.indexes", linked)
 
 
 def _converted(old: Table, column: str) -> Iterator[str]:
