@@ -20,6 +20,7 @@ from ecluse.model.catalog import Catalog, Role, Table
 from ecluse.model.migration import Migration
 from ecluse.model.names import Name
 from ecluse.model.plan import Census, Hazard, Plan
+from ecluse.operations.census import NO_LABEL
 from ecluse.operations.compile import CensusQuery, Findings, RowCounts, compile_migration, origins_of
 from ecluse.planning import switch_sql
 from ecluse.planning.assemble import assemble
@@ -32,10 +33,11 @@ from ecluse.postgres.failures import translate
 from ecluse.postgres.references import likely_references
 
 _NOTHING = "nothing was changed"
-_WAYS = (
-    'invalid = "quarantine"  # or "regenerate"',
-    'unmapped = "quarantine"  # or "keep"; or find out who they are: ecluse identity map',
-)
+_WAYS = {
+    "not in the map": 'unmapped = "quarantine"  # or "keep"; or find out who they are: ecluse identity map',
+    NO_LABEL: 'values = { text = "label" }, or a label for all others: other = "…"; see which: --show-values',
+}
+_OTHER_WAYS = 'invalid = "quarantine"  # or "regenerate"'
 _SAMPLE = 2_000  # distinct values of a column: enough to see a reference
 
 
@@ -141,6 +143,7 @@ def _of_census(census: tuple[Census, ...], show_values: bool) -> Iterator[Hazard
                 "quarantine": "go to quarantine, whole rows",
                 "regenerate": "get a new value; the old one is kept for the way back",
                 "keep": "stay as they are",
+                "other": "get the label of all others",
             }[count.policy]
             samples = ", ".join(count.samples)
             yield Hazard(
@@ -148,7 +151,7 @@ def _of_census(census: tuple[Census, ...], show_values: bool) -> Iterator[Hazard
                 level,
                 where,
                 f"{count.invalid:,} of {count.rows:,} values of {where} do not fit and {becomes} ({like} {samples})",
-                _WAYS[count.reason == "not in the map"] if level == "refuse" else "",
+                _WAYS.get(count.reason, _OTHER_WAYS) if level == "refuse" else "",
             )
         if count.mapped:
             yield Hazard(

@@ -71,6 +71,9 @@ class Member:
     held: str = ""  # a condition over `m` that is true where that of any of them is, where there is a shorter one
     fixed: tuple[tuple[str, str], ...] = ()  # of a member that joins
     silent: bool = False  # of a member that joins: triggers of that table do not fire for rows that join
+    # Columns, and the expressions over `m` by which they are compared when it is asked whether a new row is held by
+    # the old shape, where two writings mean the same.
+    alike: tuple[tuple[str, str], ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -199,6 +202,7 @@ class Roster:
     kin: tuple[str, ...] = ()  # expressions over `m`
     given: str = ""  # the alias of an input table by which it judges as well, and which may change before the switch
     still: str = ""  # a condition over a row `r` of it, asked under the locks of the switch: what was given still holds
+    live: bool = False  # it says what the old tables are, and not what was decided once: after the switch too
 
     @property
     def definition(self) -> str:

@@ -162,7 +162,7 @@ class _Reshaping:
                 "warn",
                 self.draft.table.name,
                 f"{what} of '{self.draft.table.name}' compares the new values of converted columns; those that were "
-                "no UUIDs are other ones now",
+                "no UUIDs, or are labels now, are other ones",
                 "look whether it still means what it should, and say it in [[operation.redeclare]] where not",
             )
 
