@@ -74,8 +74,8 @@ def _back(run: Run, conn: Connection) -> None:
     execute_all(conn, statements)
     _refuse_strangers(run, conn)
     execute_all(conn, list(switch_sql.come_back(plan)))
-    for table, column in switch_sql.identity_columns(plan):
-        carry_identity(conn, table.within(plan.next_schema), table, column)
+    for was, column, now, becomes in switch_sql.identity_columns(plan):
+        carry_identity(conn, (now.within(plan.next_schema), becomes), (was, column))
     journal.advance(conn, run.id, status="rolled_back", stage="rolled_back")
 
 

@@ -125,13 +125,18 @@ class Follow:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A mapping between old and new tables, in both directions."""
+    """A mapping between old and new tables, in both directions.
+
+    `same`: where the new anchor takes the place of the old one under another name, the pairs of columns, old and new,
+    of which one is the other. Sequences go along, and so do foreign keys of other tables.
+    """
 
     name: str
     old: Side
     new: Side
     notes: tuple[str, ...] = ()  # what a reader of the plan should know
     follows: tuple[Follow, ...] = ()
+    same: tuple[tuple[str, str], ...] = ()
 
     @property
     def joining(self) -> tuple[Member, ...]:

@@ -9,6 +9,7 @@ from ecluse.operations.archive_table import ArchiveTable
 from ecluse.operations.base import Operation
 from ecluse.operations.convert_column import ConvertColumn
 from ecluse.operations.define import Define
+from ecluse.operations.generalize_table import GeneralizeTable
 from ecluse.operations.import_users import ImportUsers
 from ecluse.operations.merge_rows import MergeRows
 from ecluse.operations.move_table import MoveTable
@@ -28,6 +29,7 @@ OPERATIONS: dict[str, type[Operation]] = {
         SplitTable,
         MergeRows,
         ReshapeTable,
+        GeneralizeTable,
         MoveTable,
         AddColumns,
         Define,

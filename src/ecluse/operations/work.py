@@ -83,6 +83,23 @@ class Becoming:
         return self.before is not None and not self.replaced
 
 
+@dataclass(frozen=True, slots=True)
+class Generalized:
+    """A table that becomes a kind of another: what those must know whose rows refer to its rows.
+
+    `key` are pairs of columns, old and new. `held` is a condition over an old row `m` that stays behind, `kin` are the
+    expressions by which that depends on other rows, `home` is a condition over a new row `m` that has an old one.
+    """
+
+    table: Table
+    old: str  # the aliases
+    new: str
+    key: tuple[tuple[str, str], ...]
+    held: str
+    kin: tuple[str, ...]
+    home: str
+
+
 @dataclass
 class Work:
     """What operations add to while a migration is compiled. Lives for one call of `compile_migration`."""
@@ -99,6 +116,7 @@ class Work:
     first: list[Change] = field(default_factory=list)  # flows that others look up in, and so come before them
     imported: dict[Name, Imported] = field(default_factory=dict)
     made: dict[Name, Table] = field(default_factory=dict)  # new tables that later operations may speak of
+    generalized: dict[Name, Generalized] = field(default_factory=dict)  # by the name of the new table
     enums: dict[Name, tuple[str, ...]] = field(
         default_factory=dict
     )  # labels of the types that operations make or extend

@@ -95,7 +95,12 @@ def _inventory(
 ) -> Inventory:
     redefined = {o.name for c in changes if isinstance(c, Define) for o in c.objects if o.kind != "trigger"}
     dropped = {c.object for c in changes if isinstance(c, Drop)}
-    inventory = Inventory(catalog, old, new, frozenset(redefined | dropped), list(found))
+    successors = {
+        flow.old.anchor.table.name: (flow.new.anchor.table.name, dict(flow.same))
+        for flow in changes
+        if isinstance(flow, Flow) and flow.same
+    }
+    inventory = Inventory(catalog, old, new, frozenset(redefined | dropped), successors, list(found))
     dependents.views(inventory)
     dependents.functions(inventory)
     dependents.others(inventory)
