@@ -134,7 +134,7 @@ def _copy(run: Run) -> Iterator[Step]:
 def _rosters(run: Run) -> Iterator[Step]:
     for roster in run.plan.rosters:
         source = roster_sql.source_of(run.plan, roster)
-        kin = roster_sql.kin_indexes(roster, source)
+        kin = roster_sql.source_indexes(roster, source)
         indexes = (f"CREATE INDEX CONCURRENTLY {ident(name.name)} {tail}" for name, tail in kin)
         yield Step(
             "copy",

@@ -13,6 +13,7 @@ from ecluse.model.catalog import Table
 from ecluse.model.names import ident
 from ecluse.operations import rights
 from ecluse.operations.base import Operation
+from ecluse.operations.draft import Draft, Part
 from ecluse.operations.reshape_members import TableSpec, new_table
 from ecluse.operations.work import Work, row_key
 
@@ -64,3 +65,10 @@ def table_of(
     work.made[table.name] = table
     nulls = ", ".join(f"NULL::{column.type} AS {ident(column.name)}" for column in table.columns if column.written)
     return Beside(table, f"SELECT {nulls}", key, tuple(spec.on.items()))
+
+
+def beside_draft(work: Work, operation: Operation, spec: BesideSpec, draft: Draft, position: int) -> Part:
+    """The same as a part of a draft."""
+    found = table_of(work, operation, spec, draft.table, draft.key, "beside", position)
+    select = f"{found.select} FROM {{source}} WHERE false"
+    return Part(work.alias(found.table.name.name), found.table, select, found.key, found.links)

@@ -104,7 +104,8 @@ class Draft:
     parts: list[Part] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     at_home: list[str] = field(default_factory=list)  # conditions over a new row `m` without which it has no old one
-    keys: list[Constraint] = field(default_factory=list)  # foreign keys that the new table has besides
+    keys: list[Constraint] = field(default_factory=list)  # constraints that the new table has besides
+    indexes: list[Index] = field(default_factory=list)  # and indexes
     alike: dict[str, str] = field(default_factory=dict)  # new columns, and what they are compared as on the way home
     follows: list[Follow] = field(default_factory=list)
     watched: list[str] = field(default_factory=list)  # old columns beyond the key that capture logs

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ecluse.model.catalog import Table
-from ecluse.model.flow import ONLY, Follow, Reject, Roster
+from ecluse.model.flow import ONLY, Reject, Roster
 from ecluse.model.names import literal
 from ecluse.operations.inputs import input_name
 from ecluse.operations.rules import col
@@ -72,29 +72,43 @@ class Duplicates:
         # Written since the roster was filled: the drain will ask again.
         yield Reject(self.held(roster), "its place among equal rows is not known yet", self.key, self.refuse)
 
+    @property
+    def held_now(self) -> str:
+        """The same before there is a roster, for the plan's counts."""
+        rule = self.select(self.table.name.sql, "true")
+        return f"({col(self.key)} IN (SELECT d.key FROM ({rule}) d WHERE d.stays IS NULL))"
+
+    def held_back(self, roster: str) -> str:
+        """Whether it is known of a row that it stays behind; the new application's rows are in no roster."""
+        return f"((SELECT i.because FROM {{{{{roster}}}}} i WHERE i.key = {col(self.key)}) IS NOT NULL)"
+
     def held(self, roster: str) -> str:
-        """Whether a row stays behind for any of them."""
+        """Whether a row stays behind for any of them, or is not known yet."""
         return f"((SELECT i.stays FROM {{{{{roster}}}}} i WHERE i.key = {col(self.key)}) IS NULL)"
 
 
-def add(work: Work, rule: Duplicates, source: str) -> tuple[Roster, Follow]:
-    """Add the roster, and what the plan says of those who would stay behind. `source` is the alias of the old table."""
+def add(work: Work, rule: Duplicates, source: str) -> str:
+    """Add the roster, and what the plan says of those who would stay behind; gives its alias.
+
+    `source` is the alias of the old table.
+    """
     column = rule.table.column(rule.key)
     assert column is not None
     alias = work.alias(f"{rule.table.name.name}__first")
-    roster = Roster(
-        alias,
-        input_name(work.migration.name, alias),
-        source,
-        rule.key,
-        ("key", column.type),
-        (("stays", column.type), ("because", "text")),
-        rule.select(f"{{{{{source}}}}}", f"{{{{{ONLY}}}}}"),
-        rule.kin,
+    work.first.append(
+        Roster(
+            alias,
+            input_name(work.migration.name, alias),
+            source,
+            rule.key,
+            ("key", column.type),
+            (("stays", column.type), ("because", "text")),
+            rule.select(f"{{{{{source}}}}}", f"{{{{{ONLY}}}}}"),
+            rule.kin,
+        )
     )
-    work.first.append(roster)
     work.findings.append(_finding(rule))
-    return roster, Follow(alias, source, rule.key)
+    return alias
 
 
 def _finding(rule: Duplicates) -> Findings:

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ecluse.model.catalog import Table
-from ecluse.model.flow import Flow, Follow, Member, Reject
+from ecluse.model.flow import Flow, Follow, Member
 from ecluse.model.names import literal
 from ecluse.operations import duplicates, rights
 from ecluse.operations.base import Operation
@@ -84,8 +84,10 @@ class GeneralizeTable(TableSpec, Operation):
         olds, news = carried_key(work, self, old, new, key, mapping, "columns")
         was, becomes = work.alias(f"{old.name.name}_old"), work.alias(new.name.name)
         rule = self._duplicates(work, old, new, mapping, key)
-        rejects, held, follows = self._held(work, rule, was)
-        home = f"{col(self._column)} = {self._value(new)}"
+        roster = duplicates.add(work, rule, was) if rule else ""
+        rejects, held = (tuple(rule.rejects(roster)), rule.held(roster)) if rule else ((), "")
+        kind = (self._column, self._value(new))
+        home = f"{col(kind[0])} = {kind[1]}"
         logged = tuple(dict.fromkeys([*key, *self._read(old, rule)]))
         leaving = Member(was, old, mapping.inverse(becomes, home), key, logged=logged, rejects=rejects, held=held)
         names = tuple(column.name for column in news)
@@ -98,16 +100,16 @@ class GeneralizeTable(TableSpec, Operation):
                 becomes,
                 keyed_side((leaving,), olds),
                 keyed_side((arriving, *hanging), news),
-                follows=follows,
+                follows=(Follow(roster, was, key[0]),) if rule else (),
                 same=same,
             )
         )
         work.made[new.name] = new
-        work.generalized[new.name] = Generalized(
-            old, was, becomes, tuple(zip(key, names, strict=True)), held, rule.kin if rule else (), home
-        )
+        known = Generalized(old, was, becomes, tuple(zip(key, names, strict=True)), same, kind)
+        if rule:
+            known = replace(known, held=rule.held_back(roster), held_now=rule.held_now, kin=rule.kin)
+        work.generalized[new.name] = known
         if self.view:
-            kind = (self._column, self._value(new))
             work.changes.append(View(work, old, new, mapping, kind, self.profile).define())
 
     @property
@@ -167,14 +169,6 @@ class GeneralizeTable(TableSpec, Operation):
         columns = [column.name for column in old.columns]
         first = work.mapping(self, self.first, columns, "first") if self.first else ""
         return Duplicates(old, key[0], tuple(groups), first, self.duplicates == "refuse")
-
-    def _held(
-        self, work: Work, rule: Duplicates | None, was: str
-    ) -> tuple[tuple[Reject, ...], str, tuple[Follow, ...]]:
-        if rule is None:
-            return (), "", ()
-        roster, follow = duplicates.add(work, rule, was)
-        return tuple(rule.rejects(roster.alias)), rule.held(roster.alias), (follow,)
 
     def _read(self, old: Table, rule: Duplicates | None) -> list[str]:
         """The columns by which rows are kin: what they were is known from the log."""

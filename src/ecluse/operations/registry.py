@@ -11,6 +11,7 @@ from ecluse.operations.convert_column import ConvertColumn
 from ecluse.operations.define import Define
 from ecluse.operations.generalize_table import GeneralizeTable
 from ecluse.operations.import_users import ImportUsers
+from ecluse.operations.link_rows import LinkRows
 from ecluse.operations.merge_rows import MergeRows
 from ecluse.operations.move_table import MoveTable
 from ecluse.operations.publish_changes import PublishChanges
@@ -30,6 +31,7 @@ OPERATIONS: dict[str, type[Operation]] = {
         MergeRows,
         ReshapeTable,
         GeneralizeTable,
+        LinkRows,
         MoveTable,
         AddColumns,
         Define,

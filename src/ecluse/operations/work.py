@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ecluse.errors import MappingError, MigrationFileError, NotInDatabase
 from ecluse.model.catalog import Catalog, Column, Table
+from ecluse.model.flow import Flow
 from ecluse.model.migration import Migration, OperationSettings
 from ecluse.model.names import Name
 from ecluse.model.plan import Change, Hazard
@@ -87,17 +88,25 @@ class Becoming:
 class Generalized:
     """A table that becomes a kind of another: what those must know whose rows refer to its rows.
 
-    `key` are pairs of columns, old and new. `held` is a condition over an old row `m` that stays behind, `kin` are the
-    expressions by which that depends on other rows, `home` is a condition over a new row `m` that has an old one.
+    `same` are pairs of columns, old and new, of which one is the other, `key` are those that identify a row. `held` is
+    a condition over an old row `m` that stays behind, `held_now` the same before the run, as the plan asks it; `kin`
+    are the expressions by which that depends on other rows. `kind` is the discriminator and its value as SQL.
     """
 
     table: Table
     old: str  # the aliases
     new: str
     key: tuple[tuple[str, str], ...]
-    held: str
-    kin: tuple[str, ...]
-    home: str
+    same: tuple[tuple[str, str], ...]
+    kind: tuple[str, str]
+    held: str = ""
+    held_now: str = ""
+    kin: tuple[str, ...] = ()
+
+    def home(self, alias: str = "m") -> str:
+        """Whether a new row has an old one."""
+        column, value = self.kind
+        return f"{column_of(alias, column)} = {value}"
 
 
 @dataclass
@@ -214,6 +223,15 @@ class Work:
                 )
 
     # --- what is added ---------------------------------------------------------------------------
+
+    def log(self, alias: str, columns: Iterable[str]) -> None:
+        """Let the capture of an old anchor log these columns as well."""
+        for number, flow in enumerate(self.first):
+            if isinstance(flow, Flow) and flow.old.anchor.alias == alias:
+                logged = tuple(dict.fromkeys([*flow.old.anchor.logged, *columns]))
+                anchor = replace(flow.old.anchor, logged=logged)
+                old = replace(flow.old, members=(anchor, *flow.old.satellites))
+                self.first[number] = replace(flow, old=old)
 
     def hazard(self, id: str, level: str, object: object, message: str, hint: str = "") -> None:
         """Note a finding for the plan, once."""
