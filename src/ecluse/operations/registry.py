@@ -8,7 +8,9 @@ from ecluse.operations.add_columns import AddColumns
 from ecluse.operations.archive_table import ArchiveTable
 from ecluse.operations.base import Operation
 from ecluse.operations.convert_column import ConvertColumn
+from ecluse.operations.create_enum import CreateEnum
 from ecluse.operations.define import Define
+from ecluse.operations.extend_enum import ExtendEnum
 from ecluse.operations.import_users import ImportUsers
 from ecluse.operations.merge_rows import MergeRows
 from ecluse.operations.move_table import MoveTable
@@ -23,6 +25,8 @@ OPERATIONS: dict[str, type[Operation]] = {
     operation.kind_of(): operation
     for operation in (
         ConvertColumn,
+        CreateEnum,
+        ExtendEnum,
         ImportUsers,
         RemapIds,
         SplitTable,
