@@ -100,21 +100,26 @@ def _ours(run: Run, conn: Connection) -> list[tuple[Enum, Labelled | None]]:
     return ours
 
 
-def refuse_used(run: Run, conn: Connection, *, switched: bool) -> None:
+def refuse_used(run: Run, conn: Connection, *, switched: bool, home: bool = False) -> None:
     """Raise WrongState where a label could not be taken back: before anything of a rollback is done.
 
-    Asked of what is there after the rollback; the tables of the new shape are gone by then.
+    Asked of what is there after the rollback; the tables of the new shape are gone by then. `home`: the new writes
+    have been carried into the kept tables, which are asked as well.
     """
-    leaving = gone(run.plan, switched=switched)
+    leaving = gone(run.plan, switched=switched, home=home)
     for enum, labelled in _ours(run, conn):
         why = held_by(conn, labelled, leaving) if labelled else None
         if why:
             words = ", ".join(f"'{label}'" for label in labelled.added) if labelled else ""
-            shape = "new" if switched else "old"
+            shape, hints = "new" if switched else "old", list(why.hints)
+            if any(run.plan.kept_schema in hint for hint in hints):
+                hints.append(
+                    f"those of {run.plan.kept_schema} came home: change them in the new tables, roll back again"
+                )
             raise WrongState(
                 f"a rollback would have to take {words} off enum {enum.name}, and cannot",
                 details="\n".join(why.reasons),
-                hint="\n".join(why.hints),
+                hint="\n".join(hints),
                 state=f"nothing was changed; the {shape} shape is in use",
             )
 

@@ -144,11 +144,13 @@ class Standing:
         return sorted({c.table for c in self.columns} | {d[0] for d in self.defaults} | {table for table, _ in carried})
 
 
-def gone(plan: Plan, *, switched: bool) -> Gone:
-    """What a rollback takes away besides."""
+def gone(plan: Plan, *, switched: bool, home: bool) -> Gone:
+    """What a rollback takes away besides. `home`: the new writes are in the kept tables, which can be judged then."""
     schemas = frozenset({plan.next_schema, "ecluse"})
     if not switched:
         return Gone(schemas)
+    if not home:
+        schemas |= {plan.kept_schema}
     names = {m.table.name for m in visible(plan)} | {v.name for v in plan.views} | {f.name for f in plan.functions}
     names |= {thing.name for define in plan.defines for thing in define.objects if thing.kind != "trigger"}
     columns = {(added.table, column.name) for added in plan.added for column in added.columns}

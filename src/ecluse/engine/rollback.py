@@ -41,7 +41,7 @@ def rollback(run: Run, conn: Connection, status: str) -> float:
     require_origins(run)
     drain.drain(run, conn, drain.HOME, run.switched)
     home.drain_home(run, conn)
-    enums.refuse_used(run, conn, switched=True)  # once more, with what the new application wrote
+    enums.refuse_used(run, conn, switched=True, home=True)
     seconds = short_transaction(run, conn, "rollback", lambda c, budget: _back(run, c))
     run.journaled("rolled back")
     run.emit(Event("note", "rollback", f"locks were held for {seconds * 1000:.0f} ms"))
