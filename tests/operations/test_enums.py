@@ -235,6 +235,7 @@ def test_what_cannot_be_carried_over_is_named_before_anything_is_done(
     make: Callable[..., Stage], obstacle: str, named: str
 ) -> None:
     stage = make(f"{BEFORE};{obstacle}", EXTEND)
+    assert {named in h.message for h in stage.plan().hazards if h.id == "label-held"} == {True}
     stage.apply()
     stage.switch()
     before = harness.snapshot(stage.database)

@@ -6,16 +6,17 @@ committed. Only what the record says is ours is ever taken back.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import psycopg
 
 from ecluse.engine import journal, prepare, relabel
 from ecluse.engine.context import Connection, Run
-from ecluse.engine.labelled import Labelled, gone, held_by, users
+from ecluse.engine.labelled import Labelled, gone, held_by, standing, users
 from ecluse.errors import DatabaseChanged, WrongState
 from ecluse.model.names import Name
-from ecluse.model.plan import Enum
+from ecluse.model.plan import Enum, Hazard, Plan
 from ecluse.model.report import Event
 from ecluse.planning import enum_sql
 
@@ -38,6 +39,19 @@ def _step(enum: Enum) -> str:
 
 def _step_back(enum: Enum) -> str:
     return f"enum back {enum.name}"
+
+
+def foresee(conn: Connection, plan: Plan) -> Iterator[Hazard]:
+    """What would forbid a rollback to take a label off again, as things are now: rows are asked for by itself."""
+    for enum in plan.enums:
+        found = _stands(conn, enum.name) if enum.added else None
+        if found:
+            labelled = Labelled(enum.name, found[0], enum.found, enum.added)
+            for obstacle in standing(conn, labelled, gone(plan, switched=False, home=False)).obstacles:
+                told = (
+                    f"a rollback is refused while {obstacle} stands on enum {enum.name}: it could not be carried over"
+                )
+                yield Hazard("label-held", "warn", str(enum.name), told, "drop it before a rollback, and make it again")
 
 
 # --- forward ------------------------------------------------------------------------------------------
