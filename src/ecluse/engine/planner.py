@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import psycopg
 
-from ecluse.engine import journal
+from ecluse.engine import enums, journal
 from ecluse.engine.context import Connection
 from ecluse.engine.moving.planning import Origins, require_rights, unknown_origin
 from ecluse.engine.trial import trial
@@ -73,6 +73,7 @@ def make_plan(
                 *_others(conn, plan),
                 *_of_census(census, show_values),
                 *_unfinished(conn, migration.name),
+                *enums.foresee(conn, plan),
                 *there.hazards(plan),
             ]
             hazards += _soft_references(conn, plan, catalog)

@@ -126,9 +126,7 @@ class Work:
     imported: dict[Name, Imported] = field(default_factory=dict)
     made: dict[Name, Table] = field(default_factory=dict)  # new tables that later operations may speak of
     generalized: dict[Name, Generalized] = field(default_factory=dict)  # by the name of the new table
-    enums: dict[Name, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # labels of the types that operations make or extend
+    enums: dict[Name, tuple[str, ...]] = field(default_factory=dict)  # labels of what operations make or extend
     drafts: dict[Name, Draft] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
     # Selects to check when all aliases are known: one may name an aside of another operation.
