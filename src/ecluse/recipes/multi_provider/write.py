@@ -223,7 +223,7 @@ def _activities(found: Found) -> Iterator[str]:
         yield "from = \"'{}'::jsonb\""
     yield from _operation(
         "link_rows",
-        "Activities that were written down by hand stay unlinked, and so do those of users with no connection, or two.",
+        "Activities that were written down by hand stay unlinked, and so do those of users without a connection.",
         table=str(ACTIVITIES),
         column="connection_id",
         references=str(PROVIDERS),
@@ -270,7 +270,7 @@ def _definitions(found: Found, made: Types) -> Iterator[str]:
     yield from _operation("sql", said, title="every connection is accounted for", up="sql/counts.sql", down="")
     if indexes := existing.token_indexes(found.tokens):
         yield from _operation("sql", title="indexes of password_reset_tokens", up=indexes[0], down=indexes[1])
-        yield 'phase = "before"'
+        yield 'phase = "after"'
 
 
 def _define(title: str, objects: list[str], probe: str) -> Iterator[str]:

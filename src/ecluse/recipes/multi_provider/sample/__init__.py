@@ -31,15 +31,12 @@ Connection = psycopg.Connection[Any]
 
 FEWEST = 16  # users, so that each trap has its place
 _SCRIPTS = ("chance", "users", "connections", "activities", "around")
-# How ids are made: of users and connections, and the number of a user as his id.
+# How ids are made, and what the id of row n is.
+_NUMBERED = ("user", "connection", "token", "workout")
 _TYPES = {
-    "integer": {"key": "serial", "id": "integer", "of_user": "n", "of_connection": "n"},
-    "uuid": {
-        "key": "uuid default gen_random_uuid()",
-        "id": "uuid",
-        "of_user": "pg_temp.uuid_of(n, 'user')",
-        "of_connection": "pg_temp.uuid_of(n, 'connection')",
-    },
+    "integer": {"key": "serial", "id": "integer"} | {f"of_{word}": "n" for word in _NUMBERED},
+    "uuid": {"key": "uuid default gen_random_uuid()", "id": "uuid"}
+    | {f"of_{word}": f"pg_temp.uuid_of(n, '{word}')" for word in _NUMBERED},
 }
 
 

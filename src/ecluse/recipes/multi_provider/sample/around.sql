@@ -17,7 +17,7 @@ insert into public.workouts (
     id, user_id, name, description, workout_type, scheduled_date, completed_at, activity_id, workout_data, created_at,
     updated_at
 )
-select @{of_connection}, p.id, 'Séance ' || n, case when n % 3 = 0 then '4 × 1000 m, r = 2''' end,
+select @{of_workout}, p.id, 'Séance ' || n, case when n % 3 = 0 then '4 × 1000 m, r = 2''' end,
        (array['Run', 'intervals', 'ride', null, 'Yoga', 'running'])[1 + n % 6], date '2025-09-01' + n % 60,
        case when a.id is not null then a.start_date end, a.id,
        case when n % 2 = 0 then jsonb_build_object('steps', n % 7, 'note', null) end, at, at

@@ -48,7 +48,7 @@ create table public.password_reset_tokens (
 );
 -- The four kinds in turn: good for a hundred years, expired, used, and both.
 insert into public.password_reset_tokens (id, user_id, token, expires_at, is_used, created_at, updated_at)
-select @{of_connection},
+select @{of_token},
        (select u.id from public.users u where u.email = 'athlete' || (1 + n % @{people}) || '@example.com'),
        'no-real-reset-token-' || n, at + case when n % 2 = 0 then interval '100 years' else interval '1 hour' end,
        n % 4 in (1, 2), at, at

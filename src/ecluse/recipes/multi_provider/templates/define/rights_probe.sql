@@ -1,5 +1,7 @@
 -- Run in a transaction that is rolled back. Raises when somebody but the services reads a token.
 
+set local row_security = on;
+
 do $probe$
 declare
     v_role text;
