@@ -164,12 +164,7 @@ def test_the_probes_pass_where_all_is_well(plain: Made, probe: str) -> None:
 
 @pytest.mark.parametrize("probe", ["functions", "views", "links", "rights"])
 def test_the_probes_pass_beside_a_supabase(guarded: Made, probe: str) -> None:
-    close(guarded)
     guarded.probe(probe)
-
-
-def close(made: Made) -> None:
-    load(made.database, made.files["sql/rights.sql"])
 
 
 BROKEN = {
@@ -225,7 +220,6 @@ OPENED = {
 
 @pytest.mark.parametrize("opened", OPENED)
 def test_a_probe_says_what_is_open(guarded: Made, opened: str) -> None:
-    close(guarded)
     with pytest.raises(psycopg.Error) as caught:
         guarded.probe("rights", opened)
     assert OPENED[opened] in (caught.value.diag.message_primary or "")
@@ -234,7 +228,6 @@ def test_a_probe_says_what_is_open(guarded: Made, opened: str) -> None:
 @pytest.mark.parametrize("sub", ["u0", "1", "stranger@example.com", ""])
 def test_people_see_their_own_rows(guarded: Made, sub: str) -> None:
     """And a token of another kind of user sees nothing, instead of failing."""
-    close(guarded)
     if guarded.generation == "uuid" and not sub.startswith("u"):
         return  # auth.uid() is the server's own, and takes UUIDs only
     claim = guarded.ids.get(sub, "77" if sub == "1" else sub)

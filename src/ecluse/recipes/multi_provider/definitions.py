@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ecluse.model.catalog import Catalog, Table
+from ecluse.model.catalog import Catalog, Function, Table
 from ecluse.model.names import Name, ident
 from ecluse.recipes.multi_provider.recognise import ACTIVITIES, PROVIDERS, TOKENS, USERS, WORKOUTS, others
 from ecluse.recipes.multi_provider.rights import Rights
@@ -22,8 +22,8 @@ _FULL_NAME = "nullif(btrim(concat_ws(' ', nullif(btrim(u.first_name), ''), nulli
 # --- functions and triggers ---------------------------------------------------------------------------
 
 
-def functions(catalog: Catalog, types: Types, rights: Rights, *, everything: bool = False) -> str:
-    """The script of the functions. `everything`: that one too which the database has already."""
+def functions(catalog: Catalog, types: Types, rights: Rights) -> str:
+    """The script of the functions."""
     return _text(
         "functions.sql",
         user=types.user,
@@ -31,7 +31,7 @@ def functions(catalog: Catalog, types: Types, rights: Rights, *, everything: boo
         now=_token_now(types),
         full_name=_FULL_NAME,
         cleanup=_cleanup("cleanup.sql", catalog, types),
-        updated_at=_text("updated_at.sql") if everything or not has_updated_at(catalog) else "",
+        updated_at="" if has_updated_at(catalog) else _text("updated_at.sql"),
         rights="\n".join(_function_rights(catalog, types, rights)) if rights.guarded else "",
     )
 
@@ -48,7 +48,12 @@ def function_objects(catalog: Catalog, types: Types) -> Iterator[str]:
 
 def has_updated_at(catalog: Catalog) -> bool:
     """Whether the function that triggers of updated_at call is there."""
-    return any(f.name == UPDATED_AT and not f.arguments for f in catalog.functions)
+    return updated_at(catalog) is not None
+
+
+def updated_at(catalog: Catalog) -> Function | None:
+    """That function."""
+    return next((f for f in catalog.functions if f.name == UPDATED_AT and not f.arguments), None)
 
 
 def _token_now(types: Types) -> str:

@@ -23,6 +23,7 @@ from ecluse.recipes.multi_provider.recognise import (
 )
 from ecluse.recipes.multi_provider.tables import SECRETS, NewTable
 
+OWN_ROWS = "people: own rows"
 _ALL = ("select", "insert", "update", "delete")
 _HISTORY = f"exists (select from {PROVIDERS} c where c.id = connection_id)"
 
@@ -53,7 +54,7 @@ class Rights:
         }
         made = dict(self._own())
         if self.claims and table.name in conditions:
-            made = {"people: own rows": f"for select to authenticated using ({conditions[table.name]})"} | made
+            made = {OWN_ROWS: f"for select to authenticated using ({conditions[table.name]})"} | made
         return made
 
     def _own(self) -> Iterator[tuple[str, str]]:
@@ -116,7 +117,7 @@ def _own_rows(made: Rights, table: Table, columns: tuple[str, ...]) -> Iterator[
     if made.claims:
         owner = "id" if name == USERS else "user_id"
         yield f"grant select ({_open(table, columns)}) on {name} to authenticated;"
-        yield f'create policy "people: own rows" on {name} for select to authenticated using ({owner} = {made.me});'
+        yield f'create policy "{OWN_ROWS}" on {name} for select to authenticated using ({owner} = {made.me});'
     for role in others(table):
         policy = ident(f"application: {role}")
         yield f"create policy {policy} on {name} for all to {ident(role)} using (true) with check (true);"

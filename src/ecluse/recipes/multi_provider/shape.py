@@ -42,7 +42,10 @@ def shape(catalog: Catalog) -> str:
         if may.guarded:
             lines += _guarded(new, may)
     lines += _keys(made, catalog)
-    lines.append(definitions.functions(catalog, made, may, everything=True))
+    lines += _closed(catalog, may) if may.guarded else []
+    there = definitions.updated_at(catalog)
+    lines.append(f"{there.definition.rstrip()};" if there else "")
+    lines.append(definitions.functions(catalog, made, may))
     lines.append(definitions.triggers(_triggers(catalog)))
     lines.append(definitions.views(catalog, may))
     return "\n".join(lines)
@@ -107,6 +110,25 @@ def _there(catalog: Catalog, made: Types) -> Iterator[str]:
                 if column.sequence and not column.identity:
                     yield f"alter sequence {column.sequence.sql} owned by {name}.{ident(column.name)};"
             yield f"alter table {name} add constraint {ident(_key_name(table))} primary key (id);"
+
+
+def _closed(catalog: Catalog, may: rights.Rights) -> Iterator[str]:
+    """The rights of those tables; what the migration once closed it would close again."""
+    for name, table in rights.closable(catalog).items():
+        yield f"alter table {name} enable row level security;" if table.rls else ""
+        ours = any(policy.name == rights.OWN_ROWS for policy in table.policies)
+        before = replace(table, rls=table.rls and not ours)
+        yield rights.closing(may, {name: before}, existing.columns_after(catalog))
+        yield from _kept(table)
+
+
+def _kept(table: Table) -> Iterator[str]:
+    """The rights of services, which stay."""
+    for grant in table.grants:
+        if grant.grantee in ("", "anon", "authenticated", table.owner) or grant.privilege in ("", "MAINTAIN"):
+            continue
+        column = f" ({ident(grant.column)})" if grant.column else ""
+        yield f"grant {grant.privilege.lower()}{column} on {table.name} to {ident(grant.grantee)};"
 
 
 def _key_name(table: Table) -> str:

@@ -32,7 +32,7 @@ class Types:
 
     def now_as(self, type: str) -> str:
         """This moment, as columns of the type have it."""
-        return "now()" if type.endswith("with time zone") else f"(now() at time zone {_sql(self.zone)})"
+        return "now()" if type.endswith("with time zone") else f"timezone({_sql(self.zone)}, now())"
 
     @property
     def now(self) -> str:
