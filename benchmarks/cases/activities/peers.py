@@ -1,4 +1,8 @@
-"""What people do today, and the floor. All end with the same rows, columns, indexes and constraints."""
+"""What people do today, and the floor. All end with the same rows, columns, indexes and constraints.
+
+The old table of connections stays beside the new one, as scripts leave it: tokens that are written there meanwhile, and
+later, are lost.
+"""
 
 from __future__ import annotations
 
@@ -134,8 +138,8 @@ _SWAP = (
     "DROP INDEX idx_activities_activity_type",
     "ALTER TABLE activities RENAME activity_type TO sport_type",
     "ALTER TABLE activities RENAME sport TO activity_type",
-    "ALTER TABLE activities ALTER activity_type SET NOT NULL, ALTER sport_type DROP NOT NULL, "
-    "DROP CONSTRAINT filled, DROP strava_activity_id, DROP strava_upload_id, "
+    "ALTER TABLE activities ALTER activity_type SET NOT NULL, ALTER sport_type DROP NOT NULL",
+    "ALTER TABLE activities DROP CONSTRAINT filled, DROP strava_activity_id, DROP strava_upload_id, "
     "ADD CONSTRAINT activities_connection_id_external_id_key "
     "UNIQUE USING INDEX activities_connection_id_external_id_key",
     "ALTER INDEX idx_activities_sport RENAME TO idx_activities_activity_type",
