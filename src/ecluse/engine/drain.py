@@ -174,7 +174,8 @@ def rebuild(
         conn.execute(f"INSERT INTO {flow_sql.UNITS} SELECT unnest(%s::text[])", (blocked,))
         later = f"INSERT INTO ecluse.to_park SELECT {run.id}, {literal(flow.name)}, unit FROM {flow_sql.UNITS}"
         # What joined other tables is out of reach after the commit.
-        execute([later] if locked and not flow.joining else _park(run, flow, at))
+        left = locked and not flow.joining
+        execute([later] if left else _park(run, flow, rosters.as_they_are(run, conn, flow, at)))
 
 
 def park_left(run: Run, conn: Connection) -> None:
@@ -190,7 +191,7 @@ def park_left(run: Run, conn: Connection) -> None:
             (run.id, flow.name),
         )
         conn.execute(f"ANALYZE {flow_sql.UNITS}")
-        for statement in _park(run, flow, at):
+        for statement in _park(run, flow, rosters.as_they_are(run, conn, flow, at)):
             conn.execute(statement)
         for member in flow.new.satellites:
             if member.placed:

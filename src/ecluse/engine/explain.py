@@ -15,8 +15,8 @@ from ecluse.engine.moving import steps as moving
 from ecluse.model.catalog import Table
 from ecluse.model.flow import Flow, Side
 from ecluse.model.names import Name, ident
-from ecluse.model.plan import Plan, SqlChange, Step
-from ecluse.planning import ddl_objects, flow_sql, roster_sql, switch_sql
+from ecluse.model.plan import Enum, Plan, SqlChange, Step
+from ecluse.planning import ddl_objects, enum_sql, flow_sql, roster_sql, switch_sql
 from ecluse.planning.elsewhere import prebuilt
 from ecluse.proof.pairs import Scope, pairs
 
@@ -70,8 +70,18 @@ def _named(tables: Iterable[Name]) -> str:
 # --- expand -----------------------------------------------------------------------------------------
 
 
+def _enum(enum: Enum) -> Step:
+    if enum.made:
+        title = f"create enum {enum.name} ({', '.join(enum.labels)})"
+        return Step("expand", title, tuple(enum_sql.create(enum)), _NO_LOCK, enum_sql.drop(enum.name))
+    words = ", ".join(f"'{label}'" for label in enum.added)
+    title = f"add {words} to enum {enum.name}, in a transaction of its own"
+    return Step("expand", title, tuple(enum_sql.extend(enum)), _NO_LOCK, _script(enum_sql.way_back(enum)))
+
+
 def _expand(run: Run) -> Iterator[Step]:
     plan = run.plan
+    yield from (_enum(enum) for enum in plan.enums if enum.made or enum.added)
     new = [name for f in plan.builds for name in _seen(f)]
     schemas = (f"DROP SCHEMA {ident(s)} CASCADE" for s in (plan.next_schema, plan.kept_schema))
     logs = (s for f in plan.flows for m in f.old.members for s in flow_sql.drop_log(run.id, m))
@@ -134,7 +144,7 @@ def _copy(run: Run) -> Iterator[Step]:
 def _rosters(run: Run) -> Iterator[Step]:
     for roster in run.plan.rosters:
         source = roster_sql.source_of(run.plan, roster)
-        kin = roster_sql.kin_indexes(roster, source)
+        kin = roster_sql.source_indexes(roster, source)
         indexes = (f"CREATE INDEX CONCURRENTLY {ident(name.name)} {tail}" for name, tail in kin)
         yield Step(
             "copy",

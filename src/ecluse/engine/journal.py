@@ -207,5 +207,6 @@ def forget_build(conn: Connection, run: int) -> None:
     """Forget chunks, watches, build steps and quarantine of a run whose copy starts again or is undone."""
     for table in ("chunk", "watch", "quarantine"):
         conn.execute(f"DELETE FROM ecluse.{table} WHERE run = %s", (run,))
-    # What users' scripts did before the copy is not undone by a restart of it.
-    conn.execute("DELETE FROM ecluse.step WHERE run = %s AND name NOT LIKE 'before %%'", (run,))
+    # What users' scripts did before the copy is not undone by a restart of it, and neither are enums and their labels.
+    kept = "name NOT LIKE 'before %%' AND name NOT LIKE 'enum %%'"
+    conn.execute(f"DELETE FROM ecluse.step WHERE run = %s AND {kept}", (run,))

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import psycopg
 
-from ecluse.engine import journal
+from ecluse.engine import enums, journal
 from ecluse.engine.context import Connection
 from ecluse.engine.moving.planning import Origins, require_rights, unknown_origin
 from ecluse.engine.trial import trial
@@ -20,6 +20,7 @@ from ecluse.model.catalog import Catalog, Role, Table
 from ecluse.model.migration import Migration
 from ecluse.model.names import Name
 from ecluse.model.plan import Census, Hazard, Plan
+from ecluse.operations.census import NO_LABEL
 from ecluse.operations.compile import CensusQuery, Findings, RowCounts, compile_migration, origins_of
 from ecluse.planning import switch_sql
 from ecluse.planning.assemble import assemble
@@ -32,10 +33,11 @@ from ecluse.postgres.failures import translate
 from ecluse.postgres.references import likely_references
 
 _NOTHING = "nothing was changed"
-_WAYS = (
-    'invalid = "quarantine"  # or "regenerate"',
-    'unmapped = "quarantine"  # or "keep"; or find out who they are: ecluse identity map',
-)
+_WAYS = {
+    "not in the map": 'unmapped = "quarantine"  # or "keep"; or find out who they are: ecluse identity map',
+    NO_LABEL: 'values = { text = "label" }, or a label for all others: other = "…"; see which: --show-values',
+}
+_OTHER_WAYS = 'invalid = "quarantine"  # or "regenerate"'
 _SAMPLE = 2_000  # distinct values of a column: enough to see a reference
 
 
@@ -71,6 +73,7 @@ def make_plan(
                 *_others(conn, plan),
                 *_of_census(census, show_values),
                 *_unfinished(conn, migration.name),
+                *enums.foresee(conn, plan),
                 *there.hazards(plan),
             ]
             hazards += _soft_references(conn, plan, catalog)
@@ -141,6 +144,7 @@ def _of_census(census: tuple[Census, ...], show_values: bool) -> Iterator[Hazard
                 "quarantine": "go to quarantine, whole rows",
                 "regenerate": "get a new value; the old one is kept for the way back",
                 "keep": "stay as they are",
+                "other": "get the label of all others",
             }[count.policy]
             samples = ", ".join(count.samples)
             yield Hazard(
@@ -148,7 +152,7 @@ def _of_census(census: tuple[Census, ...], show_values: bool) -> Iterator[Hazard
                 level,
                 where,
                 f"{count.invalid:,} of {count.rows:,} values of {where} do not fit and {becomes} ({like} {samples})",
-                _WAYS[count.reason == "not in the map"] if level == "refuse" else "",
+                _WAYS.get(count.reason, _OTHER_WAYS) if level == "refuse" else "",
             )
         if count.mapped:
             yield Hazard(

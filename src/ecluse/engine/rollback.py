@@ -6,7 +6,7 @@ import time
 
 import psycopg
 
-from ecluse.engine import drain, journal, orphans, prepare, shape, withdrawal
+from ecluse.engine import drain, enums, journal, orphans, prepare, shape, withdrawal
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.moving import home
 from ecluse.engine.moving.closing import OPENED, reopen
@@ -28,18 +28,20 @@ def rollback(run: Run, conn: Connection, status: str) -> float:
         with conn.transaction():
             status = journal.settled_status(conn, run.id)
     if status in ("building", "ready"):
+        enums.refuse_used(run, conn, switched=False)
         forget_origins(run)
         prepare.forget(run, conn)
         _scripts_before(run, conn)
-        with conn.transaction():
-            journal.record_step(conn, run.id, "cleaned")
+        _cleaned(run, conn)
         return 0.0
     if status != "switched":
         raise WrongState(f"a run that is '{status}' cannot be rolled back")
     _refuse_without_way_back(run)
+    enums.refuse_used(run, conn, switched=True)
     require_origins(run)
     drain.drain(run, conn, drain.HOME, run.switched)
     home.drain_home(run, conn)
+    enums.refuse_used(run, conn, switched=True, home=True)
     seconds = short_transaction(run, conn, "rollback", lambda c, budget: _back(run, c))
     run.journaled("rolled back")
     run.emit(Event("note", "rollback", f"locks were held for {seconds * 1000:.0f} ms"))
@@ -74,8 +76,8 @@ def _back(run: Run, conn: Connection) -> None:
     execute_all(conn, statements)
     _refuse_strangers(run, conn)
     execute_all(conn, list(switch_sql.come_back(plan)))
-    for table, column in switch_sql.identity_columns(plan):
-        carry_identity(conn, table.within(plan.next_schema), table, column)
+    for was, column, now, becomes in switch_sql.identity_columns(plan):
+        carry_identity(conn, (now.within(plan.next_schema), becomes), (was, column))
     journal.advance(conn, run.id, status="rolled_back", stage="rolled_back")
 
 
@@ -146,8 +148,15 @@ def clean_up(run: Run, conn: Connection) -> None:
             conn.execute(f"DROP TABLE IF EXISTS {name.sql}")
         conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.next_schema)} CASCADE")
         conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.kept_schema)}")
-        journal.record_step(conn, run.id, "cleaned")
-    run.journaled("cleaned")
+    _cleaned(run, conn)
+
+
+def _cleaned(run: Run, conn: Connection) -> None:
+    """Take the enums back, and record that nothing is left; where labels stay, the next rollback tries again."""
+    if enums.depart(run, conn):
+        with conn.transaction():
+            journal.record_step(conn, run.id, "cleaned")
+        run.journaled("cleaned")
 
 
 def _revalidate(run: Run, conn: Connection, number: int, statement: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ecluse.engine import prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import ValueRefused
-from ecluse.model.flow import InputTable
+from ecluse.model.flow import Flow, InputTable
 from ecluse.model.names import ident
 from ecluse.model.report import Event, Probe
 from ecluse.planning import flow_sql, roster_sql
@@ -18,7 +20,7 @@ def index_sources(run: Run, conn: Connection) -> None:
     """Index what the sources' rows have in common, without blocking writers; a left-over INVALID one is made again."""
     for roster in run.plan.rosters:
         source = roster_sql.source_of(run.plan, roster)
-        for name, tail in roster_sql.kin_indexes(roster, source):
+        for name, tail in roster_sql.source_indexes(roster, source):
             row = conn.execute(
                 "SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = to_regclass(%s)", (name.sql,)
             ).fetchone()
@@ -62,6 +64,22 @@ def judge_again(run: Run, conn: Connection, at: Places) -> frozenset[str]:
             for statement in write:
                 conn.execute(statement)
     return frozenset(shaken)
+
+
+def as_they_are(run: Run, conn: Connection, flow: Flow, at: Places) -> Places:
+    """Where the mapping of a flow looks things up when it is asked whether the old shape holds a new row.
+
+    What is read out of the old tables is read anew, for the new application's writes are among them by then. The
+    roster itself stays as it was at the switch, by which all other rows are proved.
+    """
+    followed = {follow.roster for follow in flow.follows}
+    names = {}
+    for roster in run.plan.rosters:
+        if roster.live and roster.alias in followed:
+            names[roster.alias], statements = roster_sql.anew(roster, at)
+            for statement in statements:
+                conn.execute(statement)
+    return replace(at, names={**at.names, **names}) if names else at
 
 
 # --- what is given from outside ---------------------------------------------------------------------

@@ -14,6 +14,7 @@ from ecluse.engine import (
     build,
     copy,
     drain,
+    enums,
     joining,
     journal,
     prepare,
@@ -193,6 +194,7 @@ class Engine:
 
     def _stage(self, run: Run, conn: Connection, stage: str) -> None:
         if stage == "prepare":
+            enums.arrive(run, conn)
             prepare_origins(run)
             prepare.prepare(run, conn)
         elif stage == "capture":

@@ -131,8 +131,8 @@ def _switch(run: Run, conn: Connection, budget: float) -> None:
     execute_all(conn, list(switch_sql.leave(plan, run.id)))
     execute_all(conn, list(switch_sql.arrive(plan)))
     _same_views(conn, plan)
-    for table, column in switch_sql.identity_columns(plan):
-        carry_identity(conn, table.within(plan.kept_schema), table, column)
+    for was, column, now, becomes in switch_sql.identity_columns(plan):
+        carry_identity(conn, (was.within(plan.kept_schema), column), (now, becomes))
     for define in plan.defines:
         prepare.run_script(conn, define.title, define.up)
     for script in plan.scripts:
@@ -156,12 +156,10 @@ def _same_views(conn: Connection, plan: Plan) -> None:
                 )
 
 
-def carry_identity(conn: Connection, source: Name, target: Name, column: str) -> None:
-    """Let the target's identity sequence go on where the source's stands."""
-    row = conn.execute(
-        f"SELECT pg_get_serial_sequence({literal(source.sql)}, {literal(column)}), "
-        f"pg_get_serial_sequence({literal(target.sql)}, {literal(column)})"
-    ).fetchone()
+def carry_identity(conn: Connection, source: tuple[Name, str], target: tuple[Name, str]) -> None:
+    """Let the sequence of the target, a table and its column, go on where the source's stands."""
+    asked = ", ".join(f"pg_get_serial_sequence({literal(t.sql)}, {literal(c)})" for t, c in (source, target))
+    row = conn.execute(f"SELECT {asked}").fetchone()
     if row and row[0] and row[1]:
         conn.execute(f"SELECT setval({literal(row[1])}, s.last_value, s.is_called) FROM {row[0]} s")
 

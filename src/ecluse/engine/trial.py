@@ -20,12 +20,16 @@ from ecluse.model.catalog import Catalog, View
 from ecluse.model.flow import Flow, Member, Side, fill
 from ecluse.model.names import ident
 from ecluse.model.plan import Define, Hazard, Move, Plan
-from ecluse.planning import ddl_objects, ddl_table, flow_sql, switch_sql
+from ecluse.planning import ddl_objects, ddl_table, enum_sql, flow_sql, switch_sql
 from ecluse.planning.elsewhere import elsewhere, script_elsewhere
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.failures import translate
 
 _REDECLARE = "say in the migration what it becomes, or leave it out: [[operation.redeclare]], or in the reshape_table"
+
+_LABEL = (
+    "a label can be used by what the next migration makes: make two migrations, and finish the first before the second"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ def trial(conn: Connection, plan: Plan) -> tuple[list[Hazard], Reading | None]:
         conn.execute(f"CREATE SCHEMA IF NOT EXISTS {flow_sql.JOURNAL}")
         for statement in flow_sql.SESSION_TABLES:
             conn.execute(statement)
-        attempt = _Attempts(conn, found)
+        attempt = _Attempts(conn, found, frozenset(label for enum in plan.enums for label in enum.added))
+        _enums(plan, attempt)
         for table in plan.inputs:
             # A run that is under way has loaded it already.
             attempt("input", str(table.name), f"CREATE TABLE IF NOT EXISTS {table.name.sql} {table.definition}")
@@ -72,12 +77,18 @@ def trial(conn: Connection, plan: Plan) -> tuple[list[Hazard], Reading | None]:
 class _Attempts:
     """Runs statements, each in a savepoint, and notes what fails."""
 
-    def __init__(self, conn: Connection, found: list[Hazard]) -> None:
+    def __init__(self, conn: Connection, found: list[Hazard], labels: frozenset[str] = frozenset()) -> None:
         self._conn = conn
         self._found = found
+        self._labels = labels  # that are there when the run begins, and not yet
 
     def __call__(self, what: str, thing: str, statement: str, hint: str = "") -> None:
         with self._noting(what, thing, hint), self._conn.transaction():
+            self._conn.execute(statement.encode())
+
+    def undone(self, what: str, thing: str, statement: str, hint: str = "") -> None:
+        """The same for one whose effect nothing else may see."""
+        with self._noting(what, thing, hint), self._conn.transaction(force_rollback=True):
             self._conn.execute(statement.encode())
 
     def build(self, what: str, thing: str, make: Callable[[], str], hint: str = "") -> None:
@@ -102,11 +113,27 @@ class _Attempts:
         except psycopg.Error as error:
             known = translate(error)
             details = f": {known.message}" + (f" ({known.hint})" if known.hint else "")
+            hint = self._of_label(error) or hint
             self._found.append(
                 Hazard(f"trial-{what}", "refuse", thing, f"{what} of {thing} does not fit{details}", hint)
             )
         except MappingError as error:
             self._found.append(Hazard(f"trial-{what}", "refuse", thing, error.message, hint))
+
+    def _of_label(self, error: psycopg.Error) -> str:
+        """The trial cannot have the labels that the run commits before all else: no transaction may use its own."""
+        told = error.diag.message_primary or ""
+        unknown = isinstance(error, psycopg.errors.InvalidTextRepresentation)
+        return _LABEL if unknown and any(f'"{label}"' in told for label in self._labels) else ""
+
+
+def _enums(plan: Plan, attempt: _Attempts) -> None:
+    for enum in plan.enums:
+        if enum.made:
+            for statement in enum_sql.create(enum):
+                attempt("enum", str(enum.name), statement)
+        for statement in enum_sql.extend(enum)[:1]:
+            attempt.undone("enum", str(enum.name), statement, f"ALTER TYPE {enum.name.sql} OWNER TO CURRENT_USER")
 
 
 def _tables(plan: Plan, attempt: _Attempts) -> None:

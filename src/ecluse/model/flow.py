@@ -71,6 +71,9 @@ class Member:
     held: str = ""  # a condition over `m` that is true where that of any of them is, where there is a shorter one
     fixed: tuple[tuple[str, str], ...] = ()  # of a member that joins
     silent: bool = False  # of a member that joins: triggers of that table do not fire for rows that join
+    # Columns, and the expressions over `m` by which they are compared when it is asked whether a new row is held by
+    # the old shape, where two writings mean the same.
+    alike: tuple[tuple[str, str], ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -122,13 +125,18 @@ class Follow:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A mapping between old and new tables, in both directions."""
+    """A mapping between old and new tables, in both directions.
+
+    `same`: where the new anchor takes the place of the old one under another name, the pairs of columns, old and new,
+    of which one is the other. Sequences go along, and so do foreign keys of other tables.
+    """
 
     name: str
     old: Side
     new: Side
     notes: tuple[str, ...] = ()  # what a reader of the plan should know
     follows: tuple[Follow, ...] = ()
+    same: tuple[tuple[str, str], ...] = ()
 
     @property
     def joining(self) -> tuple[Member, ...]:
@@ -199,6 +207,7 @@ class Roster:
     kin: tuple[str, ...] = ()  # expressions over `m`
     given: str = ""  # the alias of an input table by which it judges as well, and which may change before the switch
     still: str = ""  # a condition over a row `r` of it, asked under the locks of the switch: what was given still holds
+    live: bool = False  # it says what the old tables are, and not what was decided once: after the switch too
 
     @property
     def definition(self) -> str:

@@ -122,7 +122,42 @@ class Move:
         return kept == set(self.old.columns)
 
 
-Change = Flow | InputTable | Roster | Define | SqlChange | Archive | AddColumns | Drop | Move
+@dataclass(frozen=True, slots=True)
+class EnumColumn:
+    """A column of a table that stays and whose values are labels of an enum, or arrays of them."""
+
+    table: Name
+    name: str
+    array: bool = False
+    default: str | None = None
+    size: int = 0  # of the table, in bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Enum:
+    """An enum that the migration makes, extends, or uses as it is: it is there from the beginning of the run on.
+
+    `labels` are those that it has then, in order; `found` are those that the plan found, none where it makes the type.
+    """
+
+    name: Name
+    labels: tuple[str, ...]
+    found: tuple[str, ...] = ()
+    comment: str | None = None  # of a type that is made
+    columns: tuple[EnumColumn, ...] = ()  # that have it already: what a rollback of new labels rewrites
+
+    @property
+    def made(self) -> bool:
+        """Whether the migration makes the type."""
+        return not self.found
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The labels that a type which is there gets."""
+        return tuple(label for label in self.labels if label not in self.found) if self.found else ()
+
+
+Change = Flow | InputTable | Roster | Define | SqlChange | Archive | AddColumns | Drop | Move | Enum
 
 
 # --- findings -------------------------------------------------------------------------------------
@@ -200,6 +235,7 @@ class Plan:
     moves: tuple[Move, ...] = ()  # the old side in another one
     inputs: tuple[InputTable, ...] = ()
     rosters: tuple[Roster, ...] = ()
+    enums: tuple[Enum, ...] = ()
     defines: tuple[Define, ...] = ()
     scripts: tuple[SqlChange, ...] = ()
     archives: tuple[Table, ...] = ()

@@ -136,6 +136,7 @@ def _follows(draft: Draft) -> Iterator[Follow]:
     for name, conversion in draft.conversions.items():
         if isinstance(conversion.rule, Owner):
             yield Follow(conversion.rule.roster, draft.old, name)
+    yield from draft.follows
 
 
 def _source(draft: Draft, *, new: bool) -> str:
@@ -164,8 +165,9 @@ def _old_member(work: Work, draft: Draft) -> Member:
         select=f"SELECT {items}\nFROM {source}" + (f"\nWHERE {' AND '.join(draft.at_home)}" if draft.at_home else ""),
         key=draft.key,
         join=_link(draft.parent.key) if draft.parent else "",
-        logged=_logged(draft),
+        logged=(*_logged(draft), *(name for name in draft.watched if name not in _logged(draft))),
         rejects=tuple(draft.rejects),
+        held=draft.held,
     )
 
 
@@ -177,6 +179,7 @@ def _new_member(work: Work, draft: Draft) -> Member:
         key=draft.key,
         join=_link(draft.parent.key) if draft.parent else "",
         logged=_logged(draft),
+        alike=tuple(draft.alike.items()),
     )
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ecluse.model.catalog import Column, Table
+from ecluse.model.names import literal
 from ecluse.model.uuid_sql import canonical, valid_uuid
 from ecluse.operations.inside import Inside
+from ecluse.operations.labels import Labels
 from ecluse.operations.rules import Rule, as_text, col
-from ecluse.operations.work import CensusQuery
+from ecluse.operations.work import CensusQuery, Findings
+
+NO_LABEL = "has no label"
 
 
 def of_column(table: Table, column: Column, rule: Rule) -> CensusQuery:
@@ -30,6 +34,34 @@ def of_column(table: Table, column: Column, rule: Rule) -> CensusQuery:
     twins = f"CASE WHEN count(*) FILTER (WHERE {moved}) = 0 THEN 0 ELSE {again} END" if alone else "0::bigint"
     sql = _counts(rows, value, bad, odd, twins)
     return CensusQuery(table.name, column.name, rule.invalid, sql, "" if rule.using else "not a UUID")
+
+
+def of_labels(table: Table, column: Column, rule: Labels) -> CensusQuery:
+    """The texts of a column that becomes an enum, those without a label of their own by how many rows have them."""
+    mine, rows = col(column.name), f"ONLY {table.name.sql} m"
+    bad = "s.value IS NOT NULL AND s.label IS NULL"
+    alone = (column.name,) in {tuple(c.columns) for c in table.constraints if c.kind in "pu"}
+    twins = "count(s.value) - count(DISTINCT coalesce(s.label, s.value))" if alone else "0"
+    samples = f"array_agg(s.value ORDER BY s.n DESC, s.value) FILTER (WHERE {bad})"
+    sql = (
+        f'WITH s AS (SELECT {mine}::text COLLATE "C" AS value, {rule.known(mine, column.type)} AS label, count(*) AS n '
+        f"FROM {rows} GROUP BY 1, 2)\n"
+        f"SELECT {_total('true')} AS rows, {_total(bad)} AS invalid, 0::bigint AS unusual, ({twins})::bigint AS "
+        f"collisions, coalesce(({samples})[:5], '{{}}') AS samples FROM s"
+    )
+    return CensusQuery(table.name, column.name, "other" if rule.other else rule.invalid, sql, NO_LABEL)
+
+
+def by_label(table: Table, column: Column, rule: Labels) -> Findings:
+    """How many rows get each label."""
+    mine = col(column.name)
+    counts = f"SELECT {rule.label(mine, column.type)} AS label, count(*) AS n FROM ONLY {table.name.sql} m GROUP BY 1"
+    told = "string_agg(format('%s %s', to_char(c.n, 'FM999,999,999,990'), c.label), ', ' ORDER BY c.n DESC, c.label)"
+    head = literal(f"{table.name}.{column.name} becomes: ")
+    return Findings(
+        table.name,
+        f"SELECT 'labels', 'note', {head} || {told} FROM ({counts}) c WHERE c.label IS NOT NULL HAVING count(*) > 0",
+    )
 
 
 def of_elements(table: Table, column: Column, rule: Rule) -> CensusQuery:

@@ -13,7 +13,7 @@ from ecluse.model.flow import InputTable, Reject
 from ecluse.model.migration import Settings
 from ecluse.model.names import Name
 from ecluse.model.uuid_sql import parse_uuid
-from ecluse.operations import census
+from ecluse.operations import census, to_labels
 from ecluse.operations.base import Operation
 from ecluse.operations.definitions import type_name
 from ecluse.operations.draft import Conversion, Draft, Target, in_type
@@ -21,11 +21,13 @@ from ecluse.operations.expressions import check_mapping, literal_text, rewrite
 from ecluse.operations.following import follow
 from ecluse.operations.inputs import MAP_COLUMNS, map_name, read_map
 from ecluse.operations.inside import Documents, Elements, Inside, Path
+from ecluse.operations.labels import Labels
 from ecluse.operations.redeclare import RedeclareSpec, redeclare
 from ecluse.operations.rules import NO_TEXTS, RANDOM_TEXT, IdMap, Lookup, Mapping, Rule, col
 from ecluse.operations.work import Work
 
 _TEXTS = re.compile(r"(text|character varying(\(\d+\))?|character\(\d+\)|(\w+\.)?citext)\Z")
+_UNFIT = {Rule: "is not a UUID", Labels: "has no label", Elements: "has other values"}
 _ARRAYS = re.compile(r"(text|character varying(\(\d+\))?)\[\]\Z")
 
 
@@ -55,8 +57,8 @@ class ConvertColumn(Operation):
     to: str = Field(default="uuid", description="The new type.")
     invalid: Literal["refuse", "quarantine", "regenerate"] = Field(
         default="refuse",
-        description="What happens to a value that is not a UUID: the plan refuses; the row goes to quarantine; "
-        "or it gets a new UUID made of `namespace` and the old value, always the same.",
+        description="What happens to a value that is not a UUID, or has no label: the plan refuses; the row goes to "
+        "quarantine; or it gets a new UUID made of `namespace` and the old value, always the same.",
     )
     map: str = Field(
         default="",
@@ -65,6 +67,14 @@ class ConvertColumn(Operation):
     namespace: str = Field(default="", description="For `regenerate`; default is the table and column.")
     using: str = Field(default="", description="For another type: an expression over the column.")
     back: str = Field(default="", description="For another type: the expression back, over the column.")
+    values: dict[str, str] = Field(
+        default={},
+        description="For an enum: texts and the labels that they become, without regard to case. A label is itself.",
+    )
+    other: str = Field(default="", description="For an enum: the label of all other texts; else `invalid` is for them.")
+    raw: str = Field(
+        default="", description="For an enum: a new column that keeps what was written, also after finish."
+    )
     default: str | None = Field(default=None, description="The new default.")
     references: tuple[Reference, ...] = Field(default=(), description="Columns that refer to it without a key.")
     redeclare: tuple[RedeclareSpec, ...] = Field(
@@ -77,14 +87,22 @@ class ConvertColumn(Operation):
     def _fits(self) -> ConvertColumn:
         if bool(self.using) != bool(self.back):
             raise ValueError("'using' needs its inverse 'back', and 'back' needs 'using'")
-        if self.to.lower() != "uuid" and not self.using:
-            raise ValueError(f"a conversion to '{self.to}' needs 'using' and 'back'")
+        if (word := self._of_labels()) and (self.using or self.map or self.namespace or self.references):
+            raise ValueError(f"'{word}' is for conversions to an enum, which have none of using, map and references")
+        if word and self.invalid == "regenerate":
+            raise ValueError(
+                "a label cannot be made up: invalid is refuse or quarantine, or give the rest a label: other"
+            )
         if self.using and (self.invalid != "refuse" or self.map):
             word = "map" if self.map else "invalid"
             raise ValueError(f"'{word}' is for conversions to uuid without 'using'")
         if self.namespace and self.invalid != "regenerate":
             raise ValueError("'namespace' is for invalid = \"regenerate\"")
         return self
+
+    def _of_labels(self) -> str:
+        """The first of the words that only conversions to an enum have."""
+        return next((word for word in ("values", "other", "raw") if getattr(self, word)), "")
 
     def describe(self) -> str:
         return f"convert {self.table}.{self.column} to {self.to}"
@@ -103,9 +121,12 @@ class ConvertColumn(Operation):
             target = work.draft(table).targets[column.name]
             target.column = replace(target.column, default=self.default)
         for position, reference in enumerate(self.references):
+            assert isinstance(rule, Rule)  # the file was refused otherwise
             self._refer(work, work.draft(table), column.name, rule, reference, ("references", position))
         for position, spec in enumerate(self.redeclare):
             redeclare(work, self, self.table, spec, "redeclare", position)
+        if isinstance(rule, Labels):
+            to_labels.surround(work, work.draft(table), column, rule)
 
     def _refer(
         self, work: Work, draft: Draft, column: str, rule: Rule, spec: Reference, where: tuple[str | int, ...]
@@ -158,9 +179,16 @@ class ConvertColumn(Operation):
         draft.targets[column.name] = Target(column, rule_.forward(col(column.name), column.type))
         work.census.append(census.of_document(table, column, path, inside))
 
-    def _rule(self, work: Work, table: Table, column: Column) -> Rule:
+    def _rule(self, work: Work, table: Table, column: Column) -> Rule | Labels:
         with work.sql_of(self, "to"):
             to = type_name(self.to)
+        if not self.using and (labels := to_labels.labels_of(work, to)) is not None:
+            return to_labels.rule(work, self, table, column, labels)
+        if to != "uuid" and not self.using:
+            hint = f'make the enum in an operation above this one: kind = "create_enum", name = "{to}"'
+            raise work.wrong(
+                self, f"a conversion to '{to}' needs 'using' and 'back', or an enum that is there", "to", hint=hint
+            )
         if not self.using:
             if to != column.type and not _TEXTS.match(column.type):
                 raise work.wrong(self, f"a column of type '{column.type}' needs 'using' and 'back'", "to")
@@ -188,21 +216,32 @@ class ConvertColumn(Operation):
         work.mapping(self, text, [self.column], key)
         return rewrite(text, lambda _: "x")
 
-    def _convert(self, work: Work, table: Table, column: Column, rule: Rule, lookups: tuple[Lookup, ...]) -> None:
+    def _convert(
+        self, work: Work, table: Table, column: Column, rule: Rule | Labels, lookups: tuple[Lookup, ...]
+    ) -> None:
         """Convert one column and, through foreign keys, those that refer to it."""
 
         def change(table: Table, column: Column, lookups: tuple[Lookup, ...]) -> bool:
             if not self._add(work, table, column, rule, lookups):
                 return False
-            work.census.append(census.of_column(table, column, rule))
-            if any(column.name in key.referenced_columns for _, key in work.catalog.referencing(table.name)):
+            self._count(work, table, column, rule)
+            if isinstance(rule, Rule) and any(
+                column.name in key.referenced_columns for _, key in work.catalog.referencing(table.name)
+            ):
                 _require_one_text(work, table, column, rule)
             return True
 
         follow(work, self, table, column, lookups, change)
 
+    def _count(self, work: Work, table: Table, column: Column, rule: Rule | Labels) -> None:
+        if isinstance(rule, Rule):
+            work.census.append(census.of_column(table, column, rule))
+        else:
+            work.census.append(census.of_labels(table, column, rule))
+            work.findings.append(census.by_label(table, column, rule))
+
     def _add(
-        self, work: Work, table: Table, column: Column, rule: Rule | Elements, lookups: tuple[Lookup, ...]
+        self, work: Work, table: Table, column: Column, rule: Rule | Labels | Elements, lookups: tuple[Lookup, ...]
     ) -> bool:
         """Add a conversion to the table's draft; False where it is there already."""
         draft = work.draft(table)
@@ -216,9 +255,9 @@ class ConvertColumn(Operation):
         draft.in_place = False
         draft.conversions[column.name] = Conversion(column, rule, list(lookups))
         self._retype(work, draft, column, rule)
-        if self.invalid == "quarantine":
-            what = f"'{column.name}' is not a UUID" if isinstance(rule, Rule) else f"'{column.name}' has other values"
-            draft.rejects.append(Reject(rule.rejected(col(column.name), column.type), what, column.name))
+        rejected = rule.rejected(col(column.name), column.type)
+        if self.invalid == "quarantine" and rejected:
+            draft.rejects.append(Reject(rejected, f"'{column.name}' {_UNFIT[type(rule)]}", column.name))
         return True
 
     def _refuse_strange(self, work: Work, table: Table, column: Column) -> None:
@@ -229,7 +268,8 @@ class ConvertColumn(Operation):
                 table.name,
                 f"'{table.name}.{column.name}' is a generated column; its type follows from its expression",
             )
-        if not (_TEXTS.match(column.type) or _ARRAYS.match(column.type)) and not self.using:
+        texts = _TEXTS.match(column.type) or _ARRAYS.match(column.type) or to_labels.is_enum(work, column)
+        if not texts and not self.using:
             # A reference of another type than what it refers to, through a cross-type equality.
             work.hazard(
                 "strange-reference",
@@ -248,6 +288,8 @@ class ConvertColumn(Operation):
         )
 
     def _default(self, work: Work, draft: Draft, column: Column, rule: Mapping, default: str) -> str | None:
+        if isinstance(rule, Labels):
+            return to_labels.default(work, draft.table, column, rule, default, told=self.default is not None)
         if rule.to == "uuid" and RANDOM_TEXT.match(default):
             return "gen_random_uuid()"
         text = literal_text(default)

@@ -12,11 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from ecluse.model.catalog import Column, Constraint, Index, Policy, Table
-from ecluse.model.flow import Reject
+from ecluse.model.flow import Follow, Reject
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.uuid_sql import valid_uuid
 from ecluse.operations.expressions import constant
 from ecluse.operations.keyed import Keyed
+from ecluse.operations.labels import Labels
 from ecluse.operations.rules import Lookup, Mapping, Rule, as_text, cast, col
 
 
@@ -103,7 +104,12 @@ class Draft:
     parts: list[Part] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     at_home: list[str] = field(default_factory=list)  # conditions over a new row `m` without which it has no old one
-    keys: list[Constraint] = field(default_factory=list)  # foreign keys that the new table has besides
+    keys: list[Constraint] = field(default_factory=list)  # constraints that the new table has besides
+    indexes: list[Index] = field(default_factory=list)  # and indexes
+    alike: dict[str, str] = field(default_factory=dict)  # new columns, and what they are compared as on the way home
+    follows: list[Follow] = field(default_factory=list)
+    watched: list[str] = field(default_factory=list)  # old columns beyond the key that capture logs
+    held: str = ""  # a condition that is true where one of the rejects is, where there is a shorter one
     linked: list[str] = field(default_factory=list)  # columns beyond the key by which residue is looked up
     parent: Parent | None = None
     added: list[Column] = field(default_factory=list)
@@ -120,7 +126,9 @@ class Draft:
     @property
     def has_residue(self) -> bool:
         """Whether the way back may need old texts."""
-        return bool(self.conversions or self.kept or self.derived)
+        told = (c.rule.unusual(col(n), c.column.type) == "false" for n, c in self.conversions.items())
+        keyed = any(isinstance(conversion.rule, Keyed) for conversion in self.conversions.values())
+        return bool(keyed or not all(told) or self.kept or self.derived)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -199,6 +207,8 @@ class Draft:
         type_ = self.old_column(name).type
         if name in self.conversions:
             conversion = self.conversions[name]
+            if not self.has_residue:
+                return self._usual(conversion, drafts)
             text = cast(f"(r.{self.residue_name}->>{literal(name)})", type_)
             still = f"r.{self.residue_name} ? {literal(name)}"
             if name not in self.key:
@@ -274,7 +284,7 @@ class Draft:
             if new and name in self.conversions:
                 # A unit may be a value that does not fit, and that is gone again: it has no new row.
                 rule = self.conversions[name].rule
-                if isinstance(rule, Rule) and rule.invalid == "refuse":
+                if isinstance(rule, Rule | Labels) and rule.invalid == "refuse":
                     rule = replace(rule, invalid="quarantine")
                 value = rule.forward(value, old.type)
             conditions.append(f"{col(name)} = {value}")

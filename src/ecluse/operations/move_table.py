@@ -7,16 +7,15 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ecluse.model.catalog import Catalog, Column, Grant, Table
-from ecluse.model.flow import Flow, Member, Side
+from ecluse.model.catalog import Catalog, Grant, Table
+from ecluse.model.flow import Flow, Member
 from ecluse.model.names import Name
 from ecluse.model.plan import Move
 from ecluse.operations.arrival import as_it_was
 from ecluse.operations.base import Operation
-from ecluse.operations.draft import key_text
-from ecluse.operations.move_columns import Columns, Mapping
+from ecluse.operations.move_columns import Columns, Mapping, Words
 from ecluse.operations.reshape_members import TableSpec, new_table, policies_of
-from ecluse.operations.rules import as_text, cast, col
+from ecluse.operations.sides import carried_key, keyed_side
 from ecluse.operations.work import Work, nearest, row_key
 
 
@@ -82,7 +81,7 @@ class MoveTable(Operation):
             )
             key = tuple(column.name for column in old.columns[:1])
         new = self._new(work, old)
-        mapping = Columns(self, work, old, new).mapping()
+        mapping = Columns(self, work, old, new, Words(self.values, self.back, self.rest)).mapping()
         work.changes.append(self._move(work, old, new, key, mapping))
 
     def _old(self, work: Work, there: Catalog) -> Table:
@@ -120,44 +119,9 @@ class MoveTable(Operation):
 
     def _move(self, work: Work, old: Table, new: Table, key: tuple[str, ...], mapping: Mapping) -> Move:
         was, becomes = work.alias(f"from_{self.origin}_{old.name.name}"), work.alias(new.name.name)
-        old_key = [old.column(name) for name in key]
-        new_key = [new.column(mapping.same.get(name, "")) for name in key]
-        for before, now in zip(old_key, new_key, strict=True):
-            if before is None or now is None or now.type != before.type:
-                name = before.name if before else ""
-                raise work.wrong(
-                    self,
-                    f"'{name}' identifies the rows of '{old.name}': it must arrive as it is, in a column of its own "
-                    "and of its type",
-                    "columns" if self.columns else "table",
-                    hint="change a key's type in a migration of its own, before or after the move (convert_column)",
-                )
-        names = tuple(column.name for column in new_key if column)
-        if not _unique(new, set(names)):
-            named = ", ".join(names)
-            work.hazard(
-                "key-not-unique",
-                "refuse",
-                new.name,
-                f"{named} of '{new.name}' would not be unique: two rows of the new table could not both come home",
-                f'[operation.constraints]\n{new.name.name}_pkey = "primary key ({named})"',
-            )
+        old_key, new_key = carried_key(work, self, old, new, key, mapping, "columns" if self.columns else "table")
+        names = tuple(column.name for column in new_key)
         leaving = Member(was, old, mapping.inverse(becomes), key, logged=key)
         arriving = Member(becomes, new, mapping.forward(was), names, role="new", logged=names)
-        flow = Flow(becomes, _side(leaving, old_key), _side(arriving, new_key))
+        flow = Flow(becomes, keyed_side((leaving,), old_key), keyed_side((arriving,), new_key))
         return Move(self.origin, flow, tuple(mapping.same.items()))
-
-
-def _unique(table: Table, key: set[str]) -> bool:
-    """Whether no two rows can have the same key: something on these columns, or fewer, is unique."""
-    sets = [c.columns for c in table.constraints if c.kind in "pu"]
-    sets += [i.columns for i in table.indexes if i.unique and i.whole]
-    return any(columns and set(columns) <= key for columns in sets)
-
-
-def _side(member: Member, key: list[Column | None]) -> Side:
-    columns = [column for column in key if column]
-    unit = key_text([as_text(col(column.name), column.type) for column in columns])
-    parts = ["u.unit"] if len(columns) == 1 else [f"(u.unit::jsonb->>{n})" for n in range(len(columns))]
-    found = [f"{col(c.name)} = {cast(part, c.type)}" for c, part in zip(columns, parts, strict=True)]
-    return Side((member,), unit=unit, find=" AND ".join(found))

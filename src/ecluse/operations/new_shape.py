@@ -24,7 +24,7 @@ def new_table(work: Work, draft: Draft) -> Table:
         anonymous(draft.table),
         columns=tuple(target.column for target in draft.targets.values()),
         constraints=(*(c for c in draft.table.constraints if not gone.intersection(c.columns)), *draft.keys),
-        indexes=tuple(i for i in draft.table.indexes if not _uses(i, gone)),
+        indexes=(*(i for i in draft.table.indexes if not _uses(i, gone)), *draft.indexes),
         grants=tuple(g for g in draft.table.grants if g.column not in gone),
     )
     return _Reshaping(work, draft, Retyper(work.drafts, work.catalog)).table(kept)
@@ -162,7 +162,7 @@ class _Reshaping:
                 "warn",
                 self.draft.table.name,
                 f"{what} of '{self.draft.table.name}' compares the new values of converted columns; those that were "
-                "no UUIDs are other ones now",
+                "no UUIDs, or are labels now, are other ones",
                 "look whether it still means what it should, and say it in [[operation.redeclare]] where not",
             )
 

@@ -8,8 +8,12 @@ from ecluse.operations.add_columns import AddColumns
 from ecluse.operations.archive_table import ArchiveTable
 from ecluse.operations.base import Operation
 from ecluse.operations.convert_column import ConvertColumn
+from ecluse.operations.create_enum import CreateEnum
 from ecluse.operations.define import Define
+from ecluse.operations.extend_enum import ExtendEnum
+from ecluse.operations.generalize_table import GeneralizeTable
 from ecluse.operations.import_users import ImportUsers
+from ecluse.operations.link_rows import LinkRows
 from ecluse.operations.merge_rows import MergeRows
 from ecluse.operations.move_table import MoveTable
 from ecluse.operations.publish_changes import PublishChanges
@@ -23,11 +27,15 @@ OPERATIONS: dict[str, type[Operation]] = {
     operation.kind_of(): operation
     for operation in (
         ConvertColumn,
+        CreateEnum,
+        ExtendEnum,
         ImportUsers,
         RemapIds,
         SplitTable,
         MergeRows,
         ReshapeTable,
+        GeneralizeTable,
+        LinkRows,
         MoveTable,
         AddColumns,
         Define,

@@ -7,9 +7,10 @@ from pydantic import Field
 from ecluse.model.migration import Settings
 from ecluse.operations.base import Operation
 from ecluse.operations.definitions import column as parse_column
+from ecluse.operations.definitions import index as parse_index
 from ecluse.operations.draft import Draft, Target
 from ecluse.operations.expressions import references
-from ecluse.operations.work import Work
+from ecluse.operations.work import Work, nearest
 
 
 class ColumnSpec(Settings):
@@ -48,6 +49,20 @@ def compile_columns(
             work.column(operation, table, old, "columns", new, "back", old)
             mapped = work.mapping(operation, text, draft.targets, "columns", new, "back", old)
             draft.backs[old] = f"({mapped})::{draft.old_column(old).type}"
+
+
+def add_indexes(operation: Operation, work: Work, draft: Draft, indexes: dict[str, str]) -> None:
+    """Add indexes over columns of the new table."""
+    for name, definition in indexes.items():
+        with work.sql_of(operation, "indexes", name):
+            index = parse_index(name, definition)
+        if name in {known.name for known in (*draft.table.indexes, *draft.indexes)}:
+            raise work.wrong(operation, f"'{draft.table.name}' has an index '{name}' already", "indexes", name)
+        for column in index.uses:
+            if column not in draft.targets:
+                text = f"the new '{draft.table.name}' has no column '{column}'; make it in an operation above this one"
+                raise work.wrong(operation, text, "indexes", name, hint=nearest(column, draft.targets))
+        draft.indexes.append(index)
 
 
 def _add(operation: Operation, work: Work, draft: Draft, new: str, spec: ColumnSpec) -> None:

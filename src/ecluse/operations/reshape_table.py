@@ -12,6 +12,7 @@ from ecluse.model.migration import Settings
 from ecluse.model.names import Name
 from ecluse.operations import reshape_columns
 from ecluse.operations.base import Operation
+from ecluse.operations.beside import BesideSpec, beside_draft
 from ecluse.operations.definitions import type_name
 from ecluse.operations.draft import key_text
 from ecluse.operations.expressions import check_template, one_expression, qualified
@@ -47,16 +48,23 @@ class ReshapeTable(Operation):
     drop_columns: tuple[str, ...] = Field(
         default=(), description="Short form: columns that leave. Until finish, their values are kept aside."
     )
+    indexes: dict[str, str] = Field(
+        default={}, description="Short form: new indexes, name and what follows ON table; may begin with unique."
+    )
+    beside: tuple[BesideSpec, ...] = Field(
+        default=(), description="Short form: new tables that begin empty and hang on the table's rows."
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> ReshapeTable:
-        long, short = bool(self.old or self.new or self.input), bool(self.table or self.columns or self.drop_columns)
+        said = self.columns or self.drop_columns or self.indexes or self.beside
+        long, short = bool(self.old or self.new or self.input), bool(self.table or said)
         if long == short:
             raise ValueError("give either [[operation.old]] and [[operation.new]], or 'table' with 'columns'")
         if long and not (self.old and self.new):
             raise ValueError("both [[operation.old]] and [[operation.new]] are needed")
-        if short and not (self.table and (self.columns or self.drop_columns)):
-            raise ValueError("'table' and at least one of 'columns' and 'drop_columns' are needed")
+        if short and not (self.table and said):
+            raise ValueError("'table' and at least one of 'columns', 'drop_columns', 'indexes' and 'beside' are needed")
         for side in (self.old, self.new):
             for position, member in enumerate(side):
                 anchor_words = member.unit or member.find or member.several
@@ -74,6 +82,10 @@ class ReshapeTable(Operation):
     def compile(self, work: Work) -> None:
         if self.table:
             reshape_columns.compile_columns(self, work, self.table, self.columns, self.drop_columns)
+            draft = work.draft(work.table(self, self.table, "table"))
+            reshape_columns.add_indexes(self, work, draft, self.indexes)
+            for position, empty in enumerate(self.beside):
+                draft.parts.append(beside_draft(work, self, empty, draft, position))
             return
         olds = [work.table(self, spec.table, "old", n, "table") for n, spec in enumerate(self.old)]
         news = [

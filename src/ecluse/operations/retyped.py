@@ -21,6 +21,7 @@ from ecluse.model.uuid_sql import parse_uuid
 from ecluse.operations.draft import Conversion, Draft
 from ecluse.operations.expressions import is_a, statement
 from ecluse.operations.inside import Documents
+from ecluse.operations.labels import Labels
 from ecluse.operations.rules import Rule
 
 _RETURNS_UUID = re.compile(r"\)\s+RETURNS uuid\s")
@@ -274,4 +275,6 @@ def _plain_uuid(conversion: Conversion) -> bool:
 
 def _other_value(conversion: Conversion) -> bool:
     rule = conversion.rule
-    return isinstance(rule, Rule) and (rule.invalid == "regenerate" or rule.map is not None)
+    return isinstance(rule, Labels) or (
+        isinstance(rule, Rule) and (rule.invalid == "regenerate" or rule.map is not None)
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ecluse.errors import MappingError, MigrationFileError, NotInDatabase
 from ecluse.model.catalog import Catalog, Column, Table
+from ecluse.model.flow import Flow
 from ecluse.model.migration import Migration, OperationSettings
 from ecluse.model.names import Name
 from ecluse.model.plan import Change, Hazard
@@ -83,6 +84,31 @@ class Becoming:
         return self.before is not None and not self.replaced
 
 
+@dataclass(frozen=True, slots=True)
+class Generalized:
+    """A table that becomes a kind of another: what those must know whose rows refer to its rows.
+
+    `same` are pairs of columns, old and new, of which one is the other, `key` are those that identify a row. `held` is
+    a condition over an old row `m` that stays behind, `held_now` the same before the run, as the plan asks it; `kin`
+    are the expressions by which that depends on other rows. `kind` is the discriminator and its value as SQL.
+    """
+
+    table: Table
+    old: str  # the aliases
+    new: str
+    key: tuple[tuple[str, str], ...]
+    same: tuple[tuple[str, str], ...]
+    kind: tuple[str, str]
+    held: str = ""
+    held_now: str = ""
+    kin: tuple[str, ...] = ()
+
+    def home(self, alias: str = "m") -> str:
+        """Whether a new row has an old one."""
+        column, value = self.kind
+        return f"{column_of(alias, column)} = {value}"
+
+
 @dataclass
 class Work:
     """What operations add to while a migration is compiled. Lives for one call of `compile_migration`."""
@@ -99,9 +125,8 @@ class Work:
     first: list[Change] = field(default_factory=list)  # flows that others look up in, and so come before them
     imported: dict[Name, Imported] = field(default_factory=dict)
     made: dict[Name, Table] = field(default_factory=dict)  # new tables that later operations may speak of
-    enums: dict[Name, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # labels of the types that operations make or extend
+    generalized: dict[Name, Generalized] = field(default_factory=dict)  # by the name of the new table
+    enums: dict[Name, tuple[str, ...]] = field(default_factory=dict)  # labels of what operations make or extend
     drafts: dict[Name, Draft] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
     # Selects to check when all aliases are known: one may name an aside of another operation.
@@ -196,6 +221,15 @@ class Work:
                 )
 
     # --- what is added ---------------------------------------------------------------------------
+
+    def log(self, alias: str, columns: Iterable[str]) -> None:
+        """Let the capture of an old anchor log these columns as well."""
+        for number, flow in enumerate(self.first):
+            if isinstance(flow, Flow) and flow.old.anchor.alias == alias:
+                logged = tuple(dict.fromkeys([*flow.old.anchor.logged, *columns]))
+                anchor = replace(flow.old.anchor, logged=logged)
+                old = replace(flow.old, members=(anchor, *flow.old.satellites))
+                self.first[number] = replace(flow, old=old)
 
     def hazard(self, id: str, level: str, object: object, message: str, hint: str = "") -> None:
         """Note a finding for the plan, once."""

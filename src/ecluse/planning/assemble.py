@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ecluse.model.catalog import Catalog, Sequence, Table
 from ecluse.model.flow import Flow, InputTable, Roster
 from ecluse.model.names import Name
-from ecluse.model.plan import AddColumns, Archive, Change, Define, Drop, Hazard, Move, Plan, SqlChange
+from ecluse.model.plan import AddColumns, Archive, Change, Define, Drop, Enum, Hazard, Move, Plan, SqlChange
 from ecluse.planning import dependents
 from ecluse.planning.dependents import Inventory
 from ecluse.planning.fingerprint import fingerprint
@@ -44,19 +44,21 @@ def assemble(
     away = {m.signature for m in moved}
     dependents.callers(inventory, (f for f in catalog.functions if f.signature in away))
     left = [move.old.table for move in moves]
+    enums = tuple(c for c in changes if isinstance(c, Enum))
     keys, outside = foreign_keys(inventory), outside_keys(inventory)
     return Plan(
         migration=migration,
         database=catalog.database,
         source=source,
         fingerprint=fingerprint(
-            source, (*watched.values(), *left), inventory.moved_views, inventory.functions, outside
+            source, (*watched.values(), *left), inventory.moved_views, inventory.functions, outside, enums
         ),
         server_version=catalog.server_version,
         flows=flows,
         moves=moves,
         inputs=tuple(c for c in changes if isinstance(c, InputTable)),
         rosters=tuple(c for c in changes if isinstance(c, Roster)),
+        enums=enums,
         defines=defines,
         scripts=scripts,
         archives=archives,
@@ -95,7 +97,12 @@ def _inventory(
 ) -> Inventory:
     redefined = {o.name for c in changes if isinstance(c, Define) for o in c.objects if o.kind != "trigger"}
     dropped = {c.object for c in changes if isinstance(c, Drop)}
-    inventory = Inventory(catalog, old, new, frozenset(redefined | dropped), list(found))
+    successors = {
+        flow.old.anchor.table.name: (flow.new.anchor.table.name, dict(flow.same))
+        for flow in changes
+        if isinstance(flow, Flow) and flow.same
+    }
+    inventory = Inventory(catalog, old, new, frozenset(redefined | dropped), successors, list(found))
     dependents.views(inventory)
     dependents.functions(inventory)
     dependents.others(inventory)

@@ -21,6 +21,8 @@ class Inventory:
     old: Mapping[Name, Table]
     new: Mapping[Name, Table]
     given_up: frozenset[Name]  # dropped or redefined by the migration
+    # Old tables whose place one of another name takes, and the new name of each column that is one of the old.
+    successors: Mapping[Name, tuple[Name, Mapping[str, str]]] = field(default_factory=dict)
     hazards: list[Hazard] = field(default_factory=list)
     moved_views: list[View] = field(default_factory=list)
     carried_views: list[View] = field(default_factory=list)

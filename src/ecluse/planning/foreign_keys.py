@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from ecluse.model.catalog import Constraint
-from ecluse.model.names import Name
+from ecluse.model.names import Name, ident
 from ecluse.model.plan import ForeignKey
 from ecluse.planning.dependents import Inventory
+
+_REFERENCE = re.compile(r"REFERENCES .*?\([^)]*\)")
 
 
 def foreign_keys(inv: Inventory) -> tuple[ForeignKey, ...]:
@@ -16,7 +19,7 @@ def foreign_keys(inv: Inventory) -> tuple[ForeignKey, ...]:
     for table in inv.new.values():
         was = {c.name: c for c in inv.old[table.name].foreign_keys} if table.name in inv.old else {}
         for key in table.foreign_keys:
-            keys.append(ForeignKey(table.name, _complete(inv, key), was.get(key.name)))
+            keys.append(ForeignKey(table.name, _repointed(inv, _complete(inv, key)), was.get(key.name)))
             seen.add((table.name, key.name))
     for table in inv.old.values():
         for key in table.foreign_keys:
@@ -33,14 +36,28 @@ def _complete(inv: Inventory, key: Constraint) -> Constraint:
     return replace(key, referenced_columns=parent.primary_key) if parent else key
 
 
+def _repointed(inv: Inventory, key: Constraint) -> Constraint:
+    """A key to a table whose place one of another name takes refers to that one."""
+    if key.references is None or key.references not in inv.successors:
+        return key
+    name, columns = inv.successors[key.references]
+    if not all(column in columns for column in key.referenced_columns):
+        return key
+    named = tuple(columns[column] for column in key.referenced_columns)
+    text = f"REFERENCES {name.sql} ({', '.join(map(ident, named))})"
+    definition = _REFERENCE.sub(lambda _: text, key.definition, count=1)
+    return replace(key, definition=definition, references=name, referenced_columns=named)
+
+
 def outside_keys(inv: Inventory) -> tuple[ForeignKey, ...]:
     keys = []
     for name in inv.old:
         for owner, key in inv.catalog.referencing(name):
             if owner in inv.old:
                 continue
-            if _still_referable(inv, name, key):
-                keys.append(ForeignKey(owner, key, key))
+            now = _repointed(inv, key)
+            if _still_referable(inv, name, key, now):
+                keys.append(ForeignKey(owner, now, key))
             else:
                 inv.refuse(
                     "foreign-key",
@@ -52,13 +69,13 @@ def outside_keys(inv: Inventory) -> tuple[ForeignKey, ...]:
     return tuple(keys)
 
 
-def _still_referable(inv: Inventory, name: Name, key: Constraint) -> bool:
-    new = inv.new.get(name)
+def _still_referable(inv: Inventory, name: Name, key: Constraint, again: Constraint) -> bool:
+    new = inv.new.get(again.references) if again.references else None
     if new is None:
         return False
-    for column in key.referenced_columns:
-        was, now = inv.old[name].column(column), new.column(column)
+    for column, named in zip(key.referenced_columns, again.referenced_columns, strict=True):
+        was, now = inv.old[name].column(column), new.column(named)
         if was is None or now is None or was.type != now.type:
             return False
     unique = [set(c.columns) for c in new.constraints if c.kind in "pu"]
-    return set(key.referenced_columns) in unique
+    return set(again.referenced_columns) in unique

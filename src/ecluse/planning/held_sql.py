@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Flow, Member, fill
 from ecluse.model.names import ident, literal
@@ -10,7 +12,6 @@ from ecluse.planning.flow_sql import (
     UNITS,
     Places,
     accepted,
-    column_list,
     key_text,
     mapped,
     reason,
@@ -116,9 +117,15 @@ def park_unheld(run: int, flow: Flow, member: Member, at: Places, again: str = "
         f"m.ecluse_unit, {key_text(member)}, {literal('the old shape cannot hold this row as it is')}, "
         f"{row_as_json(member)} FROM {here} m "
         # Not NOT IN: where the server takes the list for larger than its memory, it reads it once for each row.
-        f'WHERE NOT EXISTS (SELECT 1 FROM ({back}) q WHERE ROW({column_list(member.columns, "q.")})::text COLLATE "C" '
-        f'= ROW({column_list(member.columns, "m.")})::text COLLATE "C")'
+        f"WHERE NOT EXISTS (SELECT 1 FROM ({back}) q WHERE {_as_held(member, 'q')} = {_as_held(member, 'm')})"
     )
+
+
+def _as_held(member: Member, alias: str) -> str:
+    """The row as the old shape tells it from others."""
+    alike = {name: re.sub(r"\bm\.", f"{alias}.", text) for name, text in member.alike}
+    values = (alike.get(name, f"{alias}.{ident(name)}") for name in member.columns)
+    return f'ROW({", ".join(values)})::text COLLATE "C"'
 
 
 def park_orphans(run: int, flow: Flow, member: Member, at: Places) -> str:

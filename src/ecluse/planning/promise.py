@@ -169,7 +169,7 @@ def deviations(plan: Plan, promised: Structure, now: Catalog, *, switched: bool)
         _catalog([p[0] for p in pairs], [p[0] for p in views.values()], sequences.values(), functions, 0),
         _catalog([p[1] for p in pairs], [p[1] for p in views.values()], sequences.values(), functions, 1),
     )
-    return (*found, *(_moved(plan, promised, now) if switched else ()))
+    return (*found, *_enums(plan, now), *(_moved(plan, promised, now) if switched else ()))
 
 
 def concerned(plan: Plan) -> tuple[str, ...]:
@@ -177,6 +177,7 @@ def concerned(plan: Plan) -> tuple[str, ...]:
     names = {m.table.name for m in visible(plan)} | {t.name for t in old_tables(plan)} | {m.name for m in plan.moved}
     names |= {v.name for v in plan.views} | {f.name for f in plan.functions} | {a.table for a in plan.added}
     names |= {k.table for k in plan.outside_keys} | {o.name for d in plan.defines for o in d.objects}
+    names |= {enum.name for enum in plan.enums}
     return (*sorted({name.schema for name in names}), plan.next_schema, plan.kept_schema)
 
 
@@ -277,6 +278,15 @@ def _catalog(
 
 def _named(things: Iterable[_Owned | None]) -> Mapping[Name, _Owned]:
     return {thing.name: thing for thing in things if thing is not None}
+
+
+def _enums(plan: Plan, now: Catalog) -> Iterator[Deviation]:
+    """Their labels in order: they are there from the beginning of the run on."""
+    for enum in plan.enums:
+        found = now.types.get(enum.name)
+        if found != enum.labels:
+            have = "absent" if found is None else ", ".join(found)
+            yield Deviation("type", str(enum.name), "", ", ".join(enum.labels), have)
 
 
 def _moved(plan: Plan, promised: Structure, now: Catalog) -> Iterator[Deviation]:

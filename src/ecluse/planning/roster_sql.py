@@ -43,6 +43,18 @@ def refill(roster: Roster, at: Places) -> str:
     return f"INSERT INTO {roster.name.sql} ({names}) SELECT {names} FROM ({judged(roster, at)}) j"
 
 
+def anew(roster: Roster, at: Places) -> tuple[Name, tuple[str, ...]]:
+    """A session's table of what a roster says now, and the statements that make it anew."""
+    table = Name("pg_temp", short(f"ecluse_now_{roster.alias}"))
+    listed = column_list((roster.key[0], *columns(roster)))
+    return table, (
+        f"DROP TABLE IF EXISTS {table.sql}",
+        f"CREATE TEMP TABLE {ident(table.name)} AS SELECT {listed} FROM ({judged(roster, at)}) j",
+        f"CREATE UNIQUE INDEX ON {table.sql} ({ident(roster.key[0])})",
+        f"ANALYZE {table.sql}",
+    )
+
+
 def indexes(roster: Roster) -> tuple[str, ...]:
     """Its keys, and the indexes by which a value of earlier is found, and a key that is not carried."""
     table, key, first = roster.name.sql, ident(roster.key[0]), ident(columns(roster)[0])
@@ -58,8 +70,14 @@ def indexes(roster: Roster) -> tuple[str, ...]:
     )
 
 
-def kin_indexes(roster: Roster, source: Member) -> Iterator[tuple[Name, str]]:
-    """For each of `kin` the name of an index on the source, and what follows CREATE INDEX [CONCURRENTLY] name."""
+def source_indexes(roster: Roster, source: Member) -> Iterator[tuple[Name, str]]:
+    """The indexes that a source needs, by name, and what follows CREATE INDEX [CONCURRENTLY] name.
+
+    One for each of `kin`, and one for the key where the table has none.
+    """
+    if not any(index.valid and index.whole and index.columns[:1] == (roster.column,) for index in source.table.indexes):
+        name = Name(source.table.name.schema, short(f"ecluse_unit_{roster.alias}_key"))
+        yield name, f"ON {source.table.name.sql} ({ident(roster.column)})"
     for number, expression in enumerate(roster.kin):
         name = Name(source.table.name.schema, short(f"ecluse_unit_{roster.alias}_kin{number}"))
         yield name, f"ON {source.table.name.sql} USING hash ((({_over(expression, '')})))"
@@ -67,7 +85,7 @@ def kin_indexes(roster: Roster, source: Member) -> Iterator[tuple[Name, str]]:
 
 def index_names(plan: Plan) -> tuple[Name, ...]:
     """The indexes of all kin."""
-    return tuple(name for roster in plan.rosters for name, _ in kin_indexes(roster, source_of(plan, roster)))
+    return tuple(name for roster in plan.rosters for name, _ in source_indexes(roster, source_of(plan, roster)))
 
 
 def _over(expression: str, alias: str) -> str:
@@ -86,9 +104,12 @@ def ask(run: int, roster: Roster, source: Member, at: Places, *, taken: bool = T
     own += [f"SELECT o.{key}::text FROM {log} m JOIN {table} o ON {_over(k, 'o')} = {k}" for k in roster.kin]
     asked = f"(SELECT m.* FROM {ASKED} a JOIN {table} m ON m.{key} = a.key::{roster.key[1]})"
     beside = [f"SELECT o.{key}::text AS key FROM {asked} m JOIN {table} o ON {_over(k, 'o')} = {k}" for k in roster.kin]
-    statements = [f"DELETE FROM {ASKED}", f"INSERT INTO {ASKED} SELECT s.key, true FROM ({' UNION '.join(own)}) s"]
+    statements = [
+        f"DELETE FROM {ASKED}",
+        f"INSERT INTO {ASKED} SELECT DISTINCT s.key, true FROM ({' UNION '.join(own)}) s WHERE s.key IS NOT NULL",
+    ]
     if beside:
-        more = f"SELECT s.key, false FROM ({' UNION '.join(beside)}) s ON CONFLICT DO NOTHING"
+        more = f"SELECT s.key, false FROM ({' UNION '.join(beside)}) s WHERE s.key IS NOT NULL ON CONFLICT DO NOTHING"
         statements.append(f"INSERT INTO {ASKED} {more}")
     return (*statements, f"ANALYZE {ASKED}")
 

@@ -169,15 +169,25 @@ def _still_used(new: Table, column: str, sequence: Name) -> bool:
     return found.sequence == sequence or declared
 
 
-def identity_columns(plan: Plan) -> tuple[tuple[Name, str], ...]:
-    """Identity columns of tables that replace one: their sequences must go on where the old one stood."""
+def identity_columns(plan: Plan) -> tuple[tuple[Name, str, Name, str], ...]:
+    """Identity columns, as old table, column, new table, column: the new sequence must go on where the old one stood.
+
+    The old column of a table that another takes the place of under a new name may be a serial one.
+    """
     old = {t.name: t for t in old_tables(plan)}
-    return tuple(
-        (m.table.name, c.name)
+    found = [
+        (m.table.name, c.name, m.table.name, c.name)
         for m in visible(plan)
         for c in m.table.columns
         if c.identity and m.table.name in old and (was := old[m.table.name].column(c.name)) and was.identity
-    )
+    ]
+    for flow in plan.flows:
+        leaves, comes = flow.old.anchor.table, flow.new.anchor.table
+        for before, after in flow.same:
+            left, came = leaves.column(before), comes.column(after)
+            if left and came and left.sequence is not None and came.identity:
+                found.append((leaves.name, before, comes.name, after))
+    return tuple(found)
 
 
 def move(moved: Moved, schema: str) -> str:

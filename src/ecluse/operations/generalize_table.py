@@ -1,0 +1,205 @@
+"""generalize_table: a provider's own table becomes rows of one for all providers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ecluse.model.catalog import Table
+from ecluse.model.flow import Flow, Follow, Member
+from ecluse.model.names import literal
+from ecluse.operations import duplicates, rights
+from ecluse.operations.base import Operation
+from ecluse.operations.beside import BesideSpec, table_of
+from ecluse.operations.duplicates import Duplicates, Group
+from ecluse.operations.move_columns import Columns, Mapping, Words
+from ecluse.operations.reshape_members import TableSpec, new_table
+from ecluse.operations.rules import col
+from ecluse.operations.sides import carried_key, keyed_side
+from ecluse.operations.work import Generalized, Work, row_key
+from ecluse.operations.writable_view import View
+
+
+class GeneralizeTable(TableSpec, Operation):
+    """Make of a provider's own table the rows of one kind in a table for all providers.
+
+    A discriminator says which kind a row is, columns get their general names, and what only this provider has goes
+    into a jsonb profile. Keys stay. A rollback gives back the very rows; rows of other providers, which the old table
+    cannot hold, are parked. With `view`, the old name stays as a view that can be written to.
+    """
+
+    kind: Literal["generalize_table"]
+    table: str = Field(description="The provider's table, `schema.name`.")
+    into: str = Field(description="The new table, `schema.name`.")
+    discriminator: dict[str, str] = Field(
+        description="The column that says which kind a row is, and the value for these."
+    )
+    values: dict[str, str] = Field(
+        default={}, description="New columns and expressions over the old row; default is the column of that name."
+    )
+    back: dict[str, str] = Field(
+        default={}, description="Old columns and expressions over the new row, where a plain column will not do."
+    )
+    profile: str = Field(default="", description="A jsonb column that takes the old columns that have no other home.")
+    keys: dict[str, str] = Field(
+        default={}, description="Old columns and their keys in the profile; default: their names."
+    )
+    duplicates: Literal["refuse", "quarantine"] = Field(
+        default="refuse",
+        description="Rows of which a unique constraint of the new table lets in one only: the plan refuses, or the "
+        "first stays and the others go to quarantine.",
+    )
+    first: str = Field(
+        default="", description="Who is first: an expression over the old row; equal ones go by the key."
+    )
+    view: bool = Field(default=False, description="Whether the old name stays, as a view that can be written to.")
+    grants: dict[str, tuple[str, ...]] | None = Field(
+        default=None,
+        description='Roles and what they may do, besides the owner: "select", or "select (id, provider)". Default is '
+        "the rights of the old table.",
+    )
+    beside: tuple[BesideSpec, ...] = Field(default=(), description="New tables that begin empty and hang on its rows.")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> GeneralizeTable:
+        if len(self.discriminator) != 1:
+            raise ValueError("'discriminator' is one column and its value: { provider = \"strava\" }")
+        if self.keys and not self.profile:
+            raise ValueError("'keys' are of a 'profile', and there is none")
+        if self.carry_triggers:
+            raise ValueError("the new table is another one: make its triggers with `define`")
+        return self
+
+    def describe(self) -> str:
+        return f"make {self.table} a kind of {self.into}"
+
+    def compile(self, work: Work) -> None:
+        old = work.table(self, self.table, "table")
+        new = self._new(work, old)
+        mapping = self._mapping(work, old, new)
+        key = self._key(work, old)
+        olds, news = carried_key(work, self, old, new, key, mapping, "columns")
+        was, becomes = work.alias(f"{old.name.name}_old"), work.alias(new.name.name)
+        rule = self._duplicates(work, old, new, mapping, key)
+        roster = duplicates.add(work, rule, was) if rule else ""
+        rejects, held = (tuple(rule.rejects(roster)), rule.held(roster)) if rule else ((), "")
+        kind = (self._column, self._value(new))
+        home = f"{col(kind[0])} = {kind[1]}"
+        logged = tuple(dict.fromkeys([*key, *self._read(old, rule)]))
+        leaving = Member(was, old, mapping.inverse(becomes, home), key, logged=logged, rejects=rejects, held=held)
+        names = tuple(column.name for column in news)
+        alike = ((self.profile, f"jsonb_strip_nulls({col(self.profile)})"),) if self.profile else ()
+        arriving = Member(becomes, new, mapping.forward(was), names, role="new", logged=names, alike=alike)
+        hanging = tuple(self._hanging(work, spec, n, new, names, was) for n, spec in enumerate(self.beside))
+        same = tuple(mapping.same.items())
+        work.first.append(
+            Flow(
+                becomes,
+                keyed_side((leaving,), olds),
+                keyed_side((arriving, *hanging), news),
+                follows=(Follow(roster, was, key[0]),) if rule else (),
+                same=same,
+            )
+        )
+        work.made[new.name] = new
+        known = Generalized(old, was, becomes, tuple(zip(key, names, strict=True)), same, kind)
+        if rule:
+            known = replace(known, held=rule.held_back(roster), held_now=rule.held_now, kin=rule.kin)
+        work.generalized[new.name] = known
+        if self.view:
+            work.changes.append(View(work, old, new, mapping, kind, self.profile).define())
+
+    @property
+    def _column(self) -> str:
+        return next(iter(self.discriminator))
+
+    def _value(self, new: Table) -> str:
+        column = new.column(self._column)
+        return f"{literal(self.discriminator[self._column])}::{column.type if column else 'text'}"
+
+    def _key(self, work: Work, old: Table) -> tuple[str, ...]:
+        key = row_key(old)
+        if not key:
+            work.hazard(
+                "no-primary-key",
+                "refuse",
+                old.name,
+                f"table '{old.name}' has no primary key, so its rows cannot be told apart",
+                f"ALTER TABLE {old.name} ADD PRIMARY KEY (…), or a unique index on NOT NULL columns",
+            )
+        return key or tuple(column.name for column in old.columns[:1])
+
+    def _new(self, work: Work, old: Table) -> Table:
+        name = work.name(self, self.into, "into")
+        if name in work.catalog.tables or name in work.made:
+            raise work.wrong(self, f"there is a table '{name}' already; its rows are not this operation's", "into")
+        spec = TableSpec(**(self.model_dump(include=set(TableSpec.model_fields)) | {"table": self.into}))
+        table = new_table(work, self, spec, old)
+        work.column(self, table, self._column, "discriminator")
+        if self.grants is not None:
+            with work.sql_of(self, "grants"):
+                table = replace(table, grants=tuple(rights.grants(table.owner, self.grants)))
+        return table
+
+    def _mapping(self, work: Work, old: Table, new: Table) -> Mapping:
+        if self._column in self.values:
+            raise work.wrong(self, f"'{self._column}' is the discriminator, and has a value besides", "values")
+        values = {**self.values, self._column: literal(self.discriminator[self._column])}
+        words = Words(values, self.back, self.profile, "profile", self.keys, nulls=True, same_database=True)
+        return Columns(self, work, old, new, words).mapping()
+
+    # --- duplicates ------------------------------------------------------------------------------
+
+    def _duplicates(
+        self, work: Work, old: Table, new: Table, mapping: Mapping, key: tuple[str, ...]
+    ) -> Duplicates | None:
+        groups = []
+        for constraint, unique in _unique(new):
+            names = tuple(name for name in unique if name != self._column)
+            if names and not _unique_already(old, names, mapping):
+                groups.append(Group(constraint, tuple(mapping.new[name] for name in names), ", ".join(names)))
+        if not groups:
+            return None
+        if len(key) != 1:
+            text = f"duplicates of '{old.name}' cannot be told apart by a key of {len(key)} columns"
+            raise work.wrong(self, text, "constraints", hint="give it a key of one column first")
+        columns = [column.name for column in old.columns]
+        first = work.mapping(self, self.first, columns, "first") if self.first else ""
+        return Duplicates(old, key[0], tuple(groups), first, self.duplicates == "refuse")
+
+    def _read(self, old: Table, rule: Duplicates | None) -> list[str]:
+        """The columns by which rows are kin: what they were is known from the log."""
+        said = " ".join(rule.kin) if rule else ""
+        return [column.name for column in old.columns if col(column.name) in said]
+
+    def _hanging(self, work: Work, spec: BesideSpec, number: int, new: Table, key: tuple[str, ...], was: str) -> Member:
+        found = table_of(work, self, spec, new, key, "beside", number)
+        return Member(
+            work.alias(found.table.name.name),
+            found.table,
+            f"{found.select} FROM {{{{{was}}}}} m WHERE false",
+            found.key,
+            role="new",
+            join=" AND ".join(f"{col(ours)} = {col(theirs, 'a')}" for ours, theirs in found.links),
+            logged=found.logged,
+        )
+
+
+def _unique(new: Table) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The names and columns of what is unique in the new table, but for its key."""
+    yield from ((c.name, c.columns) for c in new.constraints if c.kind == "u")
+    for index in new.indexes:
+        if index.unique and index.whole and not index.constraint:
+            yield index.name, tuple(filter(None, index.columns))
+
+
+def _unique_already(old: Table, names: tuple[str, ...], mapping: Mapping) -> bool:
+    """Whether the old table lets in only one such row as well."""
+    plain = {now: was for was, now in mapping.same.items()}
+    mine = {plain[name] for name in names if name in plain}
+    unique = [set(c.columns) for c in old.constraints if c.kind in "pu"]
+    unique += [set(filter(None, i.columns)) for i in old.indexes if i.unique and i.valid and i.whole]
+    return any(columns and columns <= mine for columns in unique)

@@ -1,0 +1,198 @@
+"""What rows are linked to: rosters by the column that matches, and the account of who is linked. Pure.
+
+A roster has a row for each value that the referred-to rows have: the one row that it stands for, and of how many. It is
+read out of the old tables, so it is made again before rows are asked whether the old shape holds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ecluse.model.catalog import Column, Table
+from ecluse.model.flow import ONLY, Roster
+from ecluse.model.names import Name, literal
+from ecluse.operations.inputs import input_name
+from ecluse.operations.rules import col
+from ecluse.operations.work import Findings, Generalized, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Rows of `table` refer to the row of the old table behind `references` that has the value of `ours` in `theirs`.
+
+    `becomes` is the key there, before; `key` is its column in the new table. `when` is a condition over `m`, or empty.
+    """
+
+    table: Table
+    ours: str
+    theirs: Column
+    becomes: Column
+    references: Name
+    key: str
+    when: str
+
+    def select(self, source: str, only: str, held: str) -> str:
+        """For each value: the key of the one row that has it, and how many there are; over `source`."""
+        mine, key = col(self.theirs.name), col(self.becomes.name)
+        stays = f" AND NOT {held}" if held else ""
+        return (
+            f"SELECT {mine} AS key, CASE WHEN count(*) = 1 THEN (array_agg({key}))[1] END AS becomes, "
+            f"count(*) AS found\nFROM {source} m WHERE {only} AND {mine} IS NOT NULL{stays} GROUP BY {mine}"
+        )
+
+    def found(self, roster: str, column: str) -> str:
+        """What the roster says of a row."""
+        return f"(SELECT i.{column} FROM {{{{{roster}}}}} i WHERE i.key = {col(self.ours)})"
+
+    def forward(self, roster: str) -> str:
+        """What a row refers to."""
+        found = self.found(roster, "becomes")
+        return f"CASE WHEN {self.when} THEN {found} END" if self.when else found
+
+    def rejects(self, roster: str, missing: str, ambiguous: str) -> Iterator[tuple[str, tuple[str, str]]]:
+        """The policy for each reason not to be linked, its condition and its words."""
+        linked = f"({self.when or 'true'})"
+        none, several = f"{self.found(roster, 'found')} IS NULL", f"{self.found(roster, 'found')} > 1"
+        yield missing, (f"({linked} AND {none})", f"no row of {self.references} matches its {self.ours}")
+        yield ambiguous, (f"({linked} AND {several})", f"several rows of {self.references} match its {self.ours}")
+
+    def at_home(self, link: str, target: Generalized) -> str:
+        """Whether the old shape knows what a new row refers to."""
+        same = f"{col(self.key, 'p')} = {link} AND {target.home('p')}"
+        return f"({link} IS NULL OR EXISTS (SELECT FROM {{{{{target.new}}}}} p WHERE {same}))"
+
+
+def add(work: Work, links: Links, target: Generalized) -> str:
+    """Add the roster of what can be referred to; gives its alias."""
+    alias = work.alias(f"{links.references.name}__by_{links.theirs.name}")
+    type_ = links.becomes.type
+    work.first.append(
+        Roster(
+            alias,
+            input_name(work.migration.name, alias),
+            target.old,
+            links.theirs.name,
+            ("key", links.theirs.type),
+            (("becomes", type_), ("found", "bigint")),
+            links.select(f"{{{{{target.old}}}}}", f"{{{{{ONLY}}}}}", target.held),
+            target.kin,
+            live=True,
+        )
+    )
+    return alias
+
+
+# --- who is linked ----------------------------------------------------------------------------------
+
+
+def account(links: Links, target: Generalized, missing: str, ambiguous: str) -> Findings:
+    """How many rows are linked, and why the others are not."""
+    linked = links.when or "true"
+    reasons = (
+        ("refer to what matches them", "note", f"({linked}) AND i.found = 1"),
+        ("are unlinked by rule", "note", f"({linked}) IS NOT TRUE"),
+        (_said(missing, "match nothing"), _level(missing), f"({linked}) AND i.found IS NULL"),
+        (_said(ambiguous, "match several"), _level(ambiguous), f"({linked}) AND i.found > 1"),
+    )
+    counts = ", ".join(f"count(*) FILTER (WHERE {condition}) AS n{n}" for n, (_, _, condition) in enumerate(reasons))
+    rule = links.select(f"ONLY {target.table.name.sql}", "true", target.held_now)
+    asked = f"SELECT {counts} FROM ONLY {links.table.name.sql} m LEFT JOIN ({rule}) i ON i.key = {col(links.ours)}"
+    told = ", ".join(
+        f"(c.n{n}, {literal(level)}, {literal(f' rows of {links.table.name} {said}')})"
+        for n, (said, level, _) in enumerate(reasons)
+    )
+    return Findings(
+        links.table.name,
+        f"SELECT 'links', t.level, to_char(t.n, 'FM999,999,999,990') || t.said FROM ({asked}) c "
+        f"CROSS JOIN LATERAL (VALUES {told}) t (n, level, said) WHERE t.n > 0",
+    )
+
+
+def _level(policy: str) -> str:
+    return "refuse" if policy == "refuse" else "note"
+
+
+def _said(policy: str, what: str) -> str:
+    becomes = {"refuse": "are refused", "unlinked": "stay unlinked", "quarantine": "go to quarantine"}
+    return f"{what} and {becomes[policy]}"
+
+
+# --- unique among those that refer to one row -------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """Rows of one owner that have the same `values`, expressions over `m` that read one old column.
+
+    The roster has a row for each value of that column that occurs more than once: who of these is not the first.
+    """
+
+    table: Table
+    key: str
+    column: str
+    values: tuple[str, ...]
+    links: Links
+    first: str
+    told_apart: bool  # two values of the column are never the same value here: it is taken as it is, or as its text
+
+    @property
+    def impossible(self) -> bool:
+        """Whether the old table lets in only one such row as well, by its column or with the owner's."""
+        mine = {self.column, self.links.ours}
+        unique = [set(c.columns) for c in self.table.constraints if c.kind in "pu"]
+        unique += [set(filter(None, i.columns)) for i in self.table.indexes if i.unique and i.valid and i.whole]
+        return self.told_apart and any(columns and columns <= mine for columns in unique)
+
+    def select(self, source: str, only: str) -> str:
+        """For each value of the column that several rows have: the keys of those that are not the first."""
+        mine, owner, key = col(self.column), col(self.links.ours), col(self.key)
+        order = ", ".join([*([self.first] if self.first else []), key])
+        again = f"SELECT {mine} FROM {source} m WHERE {only} AND {mine} IS NOT NULL GROUP BY {mine} HAVING count(*) > 1"
+        placed = (
+            f"SELECT {mine} AS key, {key} AS id, row_number() OVER "
+            f"(PARTITION BY {', '.join([owner, *self.values])} ORDER BY {order}) AS place\n  FROM {source} m "
+            f"WHERE {only} AND {owner} IS NOT NULL AND ({self.links.when or 'true'}) AND {mine} IN ({again})"
+        )
+        return (
+            f"SELECT s.key, array_agg(s.id::text ORDER BY s.id::text)::text AS others\n"
+            f"FROM ({placed}) s WHERE s.place > 1 GROUP BY s.key"
+        )
+
+    def rejected(self, roster: str) -> str:
+        """Whether a row is not the first."""
+        others = f"(SELECT i.others FROM {{{{{roster}}}}} i WHERE i.key = {col(self.column)})"
+        return f"({col(self.key)}::text = ANY ({others}::text[]))"
+
+    def finding(self, *, refuse: bool) -> Findings:
+        """How many rows are not the first."""
+        level, verb = ("refuse", "are refused") if refuse else ("note", "go to quarantine; the first stays")
+        same = f"have the same {self.column} as another of the same {self.links.ours}"
+        what = f" rows of {self.table.name} {same}, and {verb}"
+        rows = (
+            f"SELECT cardinality(s.others::text[]) AS n FROM ({self.select(f'ONLY {self.table.name.sql}', 'true')}) s"
+        )
+        return Findings(
+            self.table.name,
+            f"SELECT 'duplicates', {literal(level)}, to_char(sum(c.n), 'FM999,999,990') || {literal(what)} "
+            f"FROM ({rows}) c HAVING sum(c.n) > 0",
+        )
+
+
+def add_second(work: Work, second: Second, source: str) -> str:
+    """Add the roster of rows that are not the first; gives its alias."""
+    column = second.table.column(second.column)
+    assert column is not None
+    alias = work.alias(f"{second.table.name.name}__second")
+    work.first.append(
+        Roster(
+            alias,
+            input_name(work.migration.name, alias),
+            source,
+            second.column,
+            ("key", column.type),
+            (("others", "text"),),
+            second.select(f"{{{{{source}}}}}", f"{{{{{ONLY}}}}}"),
+        )
+    )
+    return alias

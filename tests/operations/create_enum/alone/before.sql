@@ -1,0 +1,2 @@
+CREATE TABLE public.t (id integer PRIMARY KEY);
+INSERT INTO public.t VALUES (1);

@@ -1,0 +1,2 @@
+INSERT INTO users VALUES (md5('n{n}')::uuid, 'low')
+UPDATE users SET level = NULL WHERE id = md5('{n}')::uuid
