@@ -112,14 +112,7 @@ references = "public.provider_connections"
 match = {{ user_id = "user_id" }}
 when = "strava_activity_id is not null"
 unique = ["external_id"]
-
-[[operation]]
-kind = "sql"
-title = "indexes of what is new in activities"
-phase = "after"
-up = '''
-CREATE INDEX idx_activities_connection_id ON public.activities (connection_id);
-CREATE INDEX idx_activities_external_id ON public.activities (external_id);
-'''
-down = ""
+[operation.indexes]
+idx_activities_connection_id = "(connection_id)"
+idx_activities_external_id = "(external_id)"
 """
