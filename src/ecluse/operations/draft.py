@@ -106,6 +106,7 @@ class Draft:
     at_home: list[str] = field(default_factory=list)  # conditions over a new row `m` without which it has no old one
     keys: list[Constraint] = field(default_factory=list)  # constraints that the new table has besides
     indexes: list[Index] = field(default_factory=list)  # and indexes
+    joins: list[str] = field(default_factory=list)  # what the new rows look up by a join: LEFT JOIN … ON …
     alike: dict[str, str] = field(default_factory=dict)  # new columns, and what they are compared as on the way home
     follows: list[Follow] = field(default_factory=list)
     watched: list[str] = field(default_factory=list)  # old columns beyond the key that capture logs
@@ -153,7 +154,7 @@ class Draft:
         """The rows of the new table; `source` is the FROM clause in which the old row is `m`."""
         written = [target for target in self.targets.values() if target.column.written]
         items = ",\n  ".join(f"{target.forward} AS {ident(target.column.name)}" for target in written)
-        return f"SELECT {items}\nFROM {source}"
+        return "\n".join([f"SELECT {items}", f"FROM {source}", *self.joins])
 
     def residue_columns(self) -> tuple[str, ...]:
         """The columns of the aside table, without `old`."""

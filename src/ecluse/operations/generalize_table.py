@@ -105,7 +105,8 @@ class GeneralizeTable(TableSpec, Operation):
             )
         )
         work.made[new.name] = new
-        known = Generalized(old, was, becomes, tuple(zip(key, names, strict=True)), same, kind)
+        single = (*_single(old), *(rule.single if rule else ()))
+        known = Generalized(old, was, becomes, tuple(zip(key, names, strict=True)), same, kind, single)
         if rule:
             known = replace(known, held=rule.held_back(roster), held_now=rule.held_now, kin=rule.kin)
         work.generalized[new.name] = known
@@ -186,6 +187,12 @@ class GeneralizeTable(TableSpec, Operation):
             join=" AND ".join(f"{col(ours)} = {col(theirs, 'a')}" for ours, theirs in found.links),
             logged=found.logged,
         )
+
+
+def _single(old: Table) -> Iterator[str]:
+    """The columns that are unique by themselves."""
+    yield from (c.columns[0] for c in old.constraints if c.kind in "pu" and len(c.columns) == 1)
+    yield from (i.columns[0] or "" for i in old.indexes if i.unique and i.valid and i.whole and len(i.columns) == 1)
 
 
 def _unique(new: Table) -> Iterator[tuple[str, tuple[str, ...]]]:

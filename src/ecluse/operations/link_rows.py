@@ -84,7 +84,8 @@ class LinkRows(Operation):
         roster = linking.add(work, links, target)
         draft.follows.append(Follow(roster, draft.old, links.ours))
         type_ = links.becomes.type
-        draft.targets[self.column] = Target(Column(self.column, type_), f"({links.forward(roster)})::{type_}")
+        draft.targets[self.column] = Target(Column(self.column, type_), f"({links.forward})::{type_}")
+        draft.joins.append(links.join(roster))
         for policy, reject in links.rejects(roster, self.missing, self.ambiguous):
             if policy != "unlinked":
                 draft.rejects.append(Reject(*reject, self.column, policy == "refuse"))
@@ -119,7 +120,7 @@ class LinkRows(Operation):
         was, now = target.key[0]
         key = work.column(self, target.table, was, "references")
         references = work.name(self, self.references, "references")
-        return Links(table, mine.name, other, key, references, now, when)
+        return Links(table, mine.name, other, key, references, now, when, theirs in target.single)
 
     def _key(self, work: Work, draft: Draft, links: Links) -> None:
         name = f"{draft.table.name.name}_{self.column}_fkey"

@@ -16,6 +16,8 @@ from ecluse.operations.inputs import input_name
 from ecluse.operations.rules import col
 from ecluse.operations.work import Findings, Generalized, Work
 
+_LINK = "ecluse_link"
+
 
 @dataclass(frozen=True, slots=True)
 class Links:
@@ -31,6 +33,7 @@ class Links:
     references: Name
     key: str
     when: str
+    single: bool  # no value has several rows, so that nothing is ambiguous
 
     def select(self, source: str, only: str, held: str) -> str:
         """For each value: the key of the one row that has it, and how many there are; over `source`."""
@@ -45,17 +48,22 @@ class Links:
         """What the roster says of a row."""
         return f"(SELECT i.{column} FROM {{{{{roster}}}}} i WHERE i.key = {col(self.ours)})"
 
-    def forward(self, roster: str) -> str:
-        """What a row refers to."""
-        found = self.found(roster, "becomes")
-        return f"CASE WHEN {self.when} THEN {found} END" if self.when else found
+    def join(self, roster: str) -> str:
+        """Look the roster up once for all rows: a lookup for each row takes several times as long."""
+        return f"LEFT JOIN {{{{{roster}}}}} {_LINK} ON {_LINK}.key = {col(self.ours)}"
+
+    @property
+    def forward(self) -> str:
+        """What a row refers to, where it is joined to the roster."""
+        return f"CASE WHEN {self.when} THEN {_LINK}.becomes END" if self.when else f"{_LINK}.becomes"
 
     def rejects(self, roster: str, missing: str, ambiguous: str) -> Iterator[tuple[str, tuple[str, str]]]:
         """The policy for each reason not to be linked, its condition and its words."""
         linked = f"({self.when or 'true'})"
         none, several = f"{self.found(roster, 'found')} IS NULL", f"{self.found(roster, 'found')} > 1"
         yield missing, (f"({linked} AND {none})", f"no row of {self.references} matches its {self.ours}")
-        yield ambiguous, (f"({linked} AND {several})", f"several rows of {self.references} match its {self.ours}")
+        if not self.single:
+            yield ambiguous, (f"({linked} AND {several})", f"several rows of {self.references} match its {self.ours}")
 
     def at_home(self, link: str, target: Generalized) -> str:
         """Whether the old shape knows what a new row refers to."""
@@ -161,8 +169,11 @@ class Second:
 
     def rejected(self, roster: str) -> str:
         """Whether a row is not the first."""
-        others = f"(SELECT i.others FROM {{{{{roster}}}}} i WHERE i.key = {col(self.column)})"
-        return f"({col(self.key)}::text = ANY ({others}::text[]))"
+        mine = col(self.column)
+        others = f"(SELECT i.others FROM {{{{{roster}}}}} i WHERE i.key = {mine})"
+        # The first half is looked up in a hash of the few, and so costs the many next to nothing.
+        some = f"{mine} IN (SELECT i.key FROM {{{{{roster}}}}} i WHERE i.others IS NOT NULL)"
+        return f"({some} AND {col(self.key)}::text = ANY ({others}::text[]))"
 
     def finding(self, *, refuse: bool) -> Findings:
         """How many rows are not the first."""

@@ -90,7 +90,8 @@ class Generalized:
 
     `same` are pairs of columns, old and new, of which one is the other, `key` are those that identify a row. `held` is
     a condition over an old row `m` that stays behind, `held_now` the same before the run, as the plan asks it; `kin`
-    are the expressions by which that depends on other rows. `kind` is the discriminator and its value as SQL.
+    are the expressions by which that depends on other rows. `kind` is the discriminator and its value as SQL, `single`
+    are old columns of which no two rows that stay have the same value.
     """
 
     table: Table
@@ -99,6 +100,7 @@ class Generalized:
     key: tuple[tuple[str, str], ...]
     same: tuple[tuple[str, str], ...]
     kind: tuple[str, str]
+    single: tuple[str, ...] = ()
     held: str = ""
     held_now: str = ""
     kin: tuple[str, ...] = ()
