@@ -126,6 +126,8 @@ END $write$"""
     def _probe(self) -> str:
         view, new = self.old.name.sql, self.new.name.sql
         key = ident(self.key[0][0])
+        # All columns: those that are plain ones can be written to by any view.
+        again = ", ".join(f"{ident(name)} = {ident(name)}" for name in self.mapping.old)
         return f"""DO $$
 DECLARE found bigint; there bigint;
 BEGIN
@@ -134,7 +136,7 @@ BEGIN
   IF found <> there THEN
     RAISE EXCEPTION '% rows in %, and % in the table', found, {literal(str(self.old.name))}, there;
   END IF;
-  UPDATE {view} SET {key} = {key} WHERE {key} = (SELECT {key} FROM {view} LIMIT 1);
+  UPDATE {view} SET {again} WHERE {key} = (SELECT {key} FROM {view} LIMIT 1);
   GET DIAGNOSTICS found = ROW_COUNT;
   IF found <> least(there, 1) THEN
     RAISE EXCEPTION '% cannot be written to', {literal(str(self.old.name))};

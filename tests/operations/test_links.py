@@ -1,0 +1,147 @@
+"""Rows that are linked by lookup: who is, who is not and why, and what is asked after the switch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ecluse.engine import quarantine
+from ecluse.errors import EcluseError
+from ecluse.postgres.connect import Database, open_session
+from tests.harness import SCENARIOS, Stage, load
+
+CASE = SCENARIOS / "link_rows" / "activities"
+UNIQUE = 'connections_user_id_provider_key = "unique (user_id, provider)"\n'
+TWO = "INSERT INTO strava_connections (user_id, athlete, token) VALUES (6, 996, 'second')"
+
+
+def stage(database: Database, folder: Path, *changes: tuple[str, str], more: str = "") -> Stage:
+    load(database, CASE / "before.sql")
+    if more:
+        load(database, more)
+    text = (CASE / "migration.toml").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "links.toml").write_text(text)
+    return Stage(database, folder / "links.toml")
+
+
+def rows(database: Database, query: str) -> list[tuple[object, ...]]:
+    with open_session(database, role="test") as conn:
+        return conn.execute(query.encode()).fetchall()
+
+
+def test_the_plan_accounts_for_every_row(database: Database, tmp_path: Path) -> None:
+    it = stage(database, tmp_path)
+    told = [hazard.message for hazard in it.plan().hazards if hazard.id in ("links", "duplicates")]
+    go = "go to quarantine; the first stays"
+    # 48 of 60 users have 5 activities of Strava each; 31 of these users have a connection that stays.
+    assert sorted(told) == [
+        f"1 rows of public.strava_connections have the same account as another row, and {go}",
+        f"1 rows of public.strava_connections have the same user_id as another row, and {go}",
+        "158 rows of public.activities refer to what matches them",
+        f"2 rows of public.activities have the same strava_id as another of the same user_id, and {go}",
+        "60 rows of public.activities are unlinked by rule",
+        "85 rows of public.activities match nothing and stay unlinked",
+    ]
+    it.apply()
+    it.switch()
+    found = "count(*) FILTER (WHERE connection_id IS NOT NULL), count(*)"
+    assert rows(database, f"SELECT {found} FROM public.activities") == [(156, 301)]
+
+
+def test_several_matches_are_refused_or_left_alone(database: Database, tmp_path: Path) -> None:
+    it = stage(database, tmp_path, (UNIQUE, ""), more=TWO)
+    refused = [hazard.message for hazard in it.plan().refused]
+    assert refused == ["5 rows of public.activities match several and are refused"]
+    text = it.file.read_text().replace("unique = [", 'ambiguous = "unlinked"\nunique = [')
+    it.file.write_text(text)
+    it.apply()
+    it.switch()
+    linked = "SELECT count(connection_id), count(external_id) FROM public.activities WHERE user_id IN (5, 6)"
+    assert rows(database, linked) == [(0, 5)]
+    it.verify()
+
+
+def test_rows_that_match_nothing_may_go_to_quarantine(database: Database, tmp_path: Path) -> None:
+    it = stage(database, tmp_path, ("unique = [", 'missing = "quarantine"\nunique = ['))
+    it.apply()
+    with open_session(database, role="test") as conn:
+        reasons = [row.reason for row in quarantine.listing(conn) if row.source == "public.activities"]
+    assert reasons.count("no row of public.connections matches its user_id") == 85
+    it.switch()
+    it.verify()
+    it.rollback()
+    assert rows(database, "SELECT count(*) FROM public.activities") == [(303,)]
+
+
+def test_a_row_that_refers_to_what_does_not_match_fails_the_proof(database: Database, tmp_path: Path) -> None:
+    it = stage(database, tmp_path)
+    it.apply()
+    it.switch()
+    it.verify()
+    load(
+        database,
+        "UPDATE activities SET connection_id = 1 WHERE id = (SELECT min(id) FROM activities WHERE user_id = 9)",
+    )
+    failed = [probe for probe in it.engine().verify(it.name).probes if not probe.passed]
+    assert [probe.title for probe in failed] == ["public.activities.connection_id refers to what matches"]
+    assert failed[0].details == "1 rows refer to a row that does not match them"
+
+
+def test_what_hangs_on_another_kind_is_parked_whole(database: Database, tmp_path: Path) -> None:
+    it = stage(database, tmp_path)
+    it.apply()
+    it.switch()
+    load(
+        database,
+        "INSERT INTO connections (id, user_id, provider, account, token) VALUES (500, 50, 'garmin', 'g', 't');"
+        "INSERT INTO activities (id, user_id, connection_id, external_id, name) VALUES (900, 50, 500, '77', 'Garmin');"
+        "INSERT INTO connections (id, user_id, provider, account, token) VALUES (501, 51, 'strava', '51', 't');"
+        "INSERT INTO activities (id, user_id, connection_id, external_id, name) VALUES (901, 51, 501, '78', 'Strava');"
+        "DELETE FROM connections WHERE user_id = 10",
+    )
+    it.rollback()
+    assert rows(database, "SELECT source, key FROM ecluse.parked ORDER BY 1") == [
+        ("public.activities", "(900)"),
+        ("public.connections", "(500)"),
+    ]
+    assert rows(database, "SELECT id, strava_id FROM public.activities WHERE id >= 900") == [(901, 78)]
+
+
+def test_links_are_made_again_after_a_rollback(database: Database, tmp_path: Path) -> None:
+    """The trap of a script: connections get new numbers at its second run, and activities keep the old ones."""
+    it = stage(database, tmp_path)
+    it.apply()
+    it.switch()
+    it.rollback()
+    load(database, "DELETE FROM users WHERE id = 4; INSERT INTO users VALUES (70, 'new')")
+    load(database, "INSERT INTO strava_connections (user_id, athlete, token) VALUES (70, 970, 'new')")
+    load(database, "INSERT INTO activities (user_id, strava_id, name) VALUES (70, 70, 'new')")
+    it.apply()
+    it.switch()
+    crossed = "SELECT count(*) FROM public.activities a JOIN public.connections c ON c.id = a.connection_id"
+    assert rows(database, f"{crossed} WHERE a.user_id <> c.user_id") == [(0,)]
+    assert rows(database, f"{crossed} WHERE a.user_id = 70") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('references = "public.connections"', 'references = "public.users"', "is made by no `generalize_table` above"),
+        ('match = { user_id = "user_id" }', 'match = { name = "user_id" }', "'name' is text, and 'user_id'"),
+        ('match = { user_id = "user_id" }', 'match = { user_id = "nobody" }', "has no column 'nobody'"),
+        ('unique = ["external_id"]', 'unique = ["external"]', "has no column 'external'"),
+        ('unique = ["external_id"]', 'unique = ["external_id", "name"]', "must come from one old column"),
+        ('column = "connection_id"', 'column = "name"', "has a column 'name' already"),
+        ('"(connection_id)"', '"(connection)"', "has no column 'connection'"),
+        ("strava_id is not null", "strava_no is not null", "names 'strava_no'"),
+    ],
+)
+def test_wrong_words_are_refused_by_line(database: Database, tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(EcluseError) as caught:
+        stage(database, tmp_path, (old, new)).plan()
+    assert said in caught.value.message
+    assert "links.toml, line" in caught.value.message
