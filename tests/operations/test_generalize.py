@@ -189,6 +189,15 @@ def test_a_row_in_quarantine_is_in_the_old_shape_again_after_a_rollback(database
     assert rows(database, "SELECT source, key FROM ecluse.parked") == [("public.connections", "(13)")]
 
 
+def test_equal_rows_stay_in_quarantine_after_the_switch(database: Database, tmp_path: Path) -> None:
+    it = stage(database, tmp_path, 'duplicates = "quarantine"', TABLES + TWICE)
+    it.apply()
+    it.switch()
+    tried = it.engine().retry(it.name)
+    assert (tried.tried, tried.carried, tried.still_held) == (2, 0, 2)
+    it.verify()
+
+
 # --- rights and words --------------------------------------------------------------------------------
 
 

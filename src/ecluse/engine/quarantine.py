@@ -156,11 +156,13 @@ def retry(run: Run, conn: Connection, status: str, ids: Sequence[int] | None = N
 
 
 def _refuse_settled(run: Run, held: set[str]) -> None:
-    """Raise WrongState where all that is held hangs on a roster, which is settled with the switch."""
-    if held and held <= {flow.name for flow in run.plan.flows if flow.follows}:
+    """Raise WrongState where all that is held hangs on who became whom, which is settled with the switch."""
+    given = {roster.alias for roster in run.plan.rosters if roster.given}
+    if held and held <= {flow.name for flow in run.plan.flows if any(f.roster in given for f in flow.follows)}:
         raise WrongState(
-            "what becomes of these rows was settled by the switch: those in quarantine, and what is theirs, stay there",
-            hint=f"ecluse rollback {run.plan.migration}, correct them, and apply again; or enter by hand what is missing",
+            "what became of each user was settled by the switch: users in quarantine, and their rows, stay there",
+            hint=f"make their accounts with the auth service; or: ecluse rollback {run.plan.migration}, correct them, "
+            "and apply again",
             state="nothing was changed",
         )
 

@@ -20,7 +20,7 @@ from ecluse.model.catalog import Catalog, View
 from ecluse.model.flow import Flow, Member, Side, fill
 from ecluse.model.names import ident
 from ecluse.model.plan import Define, Hazard, Move, Plan
-from ecluse.planning import ddl_objects, ddl_table, enum_sql, flow_sql, switch_sql
+from ecluse.planning import ddl_objects, ddl_table, enum_sql, flow_sql, roster_sql, switch_sql
 from ecluse.planning.elsewhere import elsewhere, script_elsewhere
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.failures import translate
@@ -57,6 +57,9 @@ def trial(conn: Connection, plan: Plan) -> tuple[list[Hazard], Reading | None]:
             attempt("input", str(table.name), f"CREATE TABLE IF NOT EXISTS {table.name.sql} {table.definition}")
         for roster in plan.rosters:
             attempt("input", str(roster.name), f"CREATE TABLE IF NOT EXISTS {roster.name.sql} {roster.definition}")
+        for roster in plan.rosters:
+            for statement in roster_sql.try_indexes(roster, roster_sql.source_of(plan, roster)):
+                attempt("lookup", str(roster.name), statement)
         _tables(plan, attempt)
         if not found:
             bare = read_catalog(conn, [plan.next_schema], measure=False)

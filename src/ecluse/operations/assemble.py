@@ -12,6 +12,7 @@ from ecluse.operations.draft import Draft, Parent, Part
 from ecluse.operations.new_shape import new_table
 from ecluse.operations.owned import Owner
 from ecluse.operations.rules import col
+from ecluse.operations.stand_in import StandIn
 from ecluse.operations.work import Work
 
 
@@ -50,7 +51,9 @@ def _check_upward(work: Work) -> None:
             for ours, theirs in zip(key.columns, key.referenced_columns, strict=False):
                 if _owned(draft, ours):
                     continue  # it refers to the account instead
-                if ours in draft.conversions and (parent is None or theirs not in parent.conversions):
+                if not _converted(draft, ours):
+                    continue
+                if parent is None or theirs not in parent.conversions:
                     work.hazard(
                         "reference-stays",
                         "refuse",
@@ -60,6 +63,11 @@ def _check_upward(work: Work) -> None:
                         f"convert the column referred to instead; those that refer to it follow: table = "
                         f'"{key.references}", column = "{theirs}"',
                     )
+
+
+def _converted(draft: Draft, column: str) -> bool:
+    """Whether a column gets values that its key must get too; a stand-in is a key that is there."""
+    return column in draft.conversions and not isinstance(draft.conversions[column].rule, StandIn)
 
 
 def _owned(draft: Draft, column: str) -> bool:
@@ -166,8 +174,7 @@ def _old_member(work: Work, draft: Draft) -> Member:
         key=draft.key,
         join=_link(draft.parent.key) if draft.parent else "",
         logged=(*_logged(draft), *(name for name in draft.watched if name not in _logged(draft))),
-        rejects=tuple(draft.rejects),
-        held=draft.held,
+        rejects=(*draft.rejects, *draft.twice),
     )
 
 

@@ -110,7 +110,9 @@ class Draft:
     alike: dict[str, str] = field(default_factory=dict)  # new columns, and what they are compared as on the way home
     follows: list[Follow] = field(default_factory=list)
     watched: list[str] = field(default_factory=list)  # old columns beyond the key that capture logs
-    held: str = ""  # a condition that is true where one of the rejects is, where there is a shorter one
+    twice: list[Reject] = field(
+        default_factory=list
+    )  # of rows for which the first stands in where others refer to them
     linked: list[str] = field(default_factory=list)  # columns beyond the key by which residue is looked up
     parent: Parent | None = None
     added: list[Column] = field(default_factory=list)

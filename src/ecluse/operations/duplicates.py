@@ -45,12 +45,6 @@ class Duplicates:
     refuse: bool
 
     @property
-    def single(self) -> tuple[str, ...]:
-        """The columns of which no two rows that stay have the same value."""
-        names = [column.name for column in self.table.columns]
-        return tuple(name for name in names if any(group.values == (col(name),) for group in self.groups))
-
-    @property
     def kin(self) -> tuple[str, ...]:
         """What rows of one group have in common, or more; each is one expression, so that it can be indexed."""
         return tuple(dict.fromkeys(group.values[0] for group in self.groups))

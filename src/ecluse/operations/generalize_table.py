@@ -81,37 +81,46 @@ class GeneralizeTable(TableSpec, Operation):
         new = self._new(work, old)
         mapping = self._mapping(work, old, new)
         key = self._key(work, old)
-        olds, news = carried_key(work, self, old, new, key, mapping, "columns")
-        was, becomes = work.alias(f"{old.name.name}_old"), work.alias(new.name.name)
         rule = self._duplicates(work, old, new, mapping, key)
+        was, becomes = work.alias(f"{old.name.name}_old"), work.alias(new.name.name)
         roster = duplicates.add(work, rule, was) if rule else ""
-        rejects, held = (tuple(rule.rejects(roster)), rule.held(roster)) if rule else ((), "")
         kind = (self._column, self._value(new))
-        home = f"{col(kind[0])} = {kind[1]}"
-        logged = tuple(dict.fromkeys([*key, *self._read(old, rule)]))
-        leaving = Member(was, old, mapping.inverse(becomes, home), key, logged=logged, rejects=rejects, held=held)
+        olds, news = carried_key(work, self, old, new, key, mapping, "columns")
         names = tuple(column.name for column in news)
-        alike = ((self.profile, f"jsonb_strip_nulls({col(self.profile)})"),) if self.profile else ()
-        arriving = Member(becomes, new, mapping.forward(was), names, role="new", logged=names, alike=alike)
-        hanging = tuple(self._hanging(work, spec, n, new, names, was) for n, spec in enumerate(self.beside))
-        same = tuple(mapping.same.items())
-        work.first.append(
-            Flow(
-                becomes,
-                keyed_side((leaving,), olds),
-                keyed_side((arriving, *hanging), news),
-                follows=(Follow(roster, was, key[0]),) if rule else (),
-                same=same,
-            )
-        )
-        work.made[new.name] = new
-        single = (*_single(old), *(rule.single if rule else ()))
-        known = Generalized(old, was, becomes, tuple(zip(key, names, strict=True)), same, kind, single)
+        known = Generalized(old, was, becomes, tuple(zip(key, names, strict=True)), tuple(mapping.same.items()), kind)
+        known = replace(known, single=tuple(_single(old)))
         if rule:
-            known = replace(known, held=rule.held_back(roster), held_now=rule.held_now, kin=rule.kin)
+            groups = tuple(group.values for group in rule.groups)
+            known = replace(known, groups=groups, held=rule.held_back(roster), held_now=rule.held_now, kin=rule.kin)
+        members = (
+            self._leaving(known, mapping, rule, roster),
+            self._arriving(known, new, mapping),
+            *(self._hanging(work, spec, n, new, names, was) for n, spec in enumerate(self.beside)),
+        )
+        follows = (Follow(roster, was, key[0]),) if rule else ()
+        sides = (keyed_side(members[:1], olds), keyed_side(members[1:], news))
+        work.first.append(Flow(becomes, *sides, follows=follows, same=known.same))
+        work.made[new.name] = new
         work.generalized[new.name] = known
         if self.view:
             work.changes.append(View(work, old, new, mapping, kind, self.profile).define())
+
+    def _leaving(self, known: Generalized, mapping: Mapping, rule: Duplicates | None, roster: str) -> Member:
+        key = tuple(was for was, _ in known.key)
+        return Member(
+            known.old,
+            known.table,
+            mapping.inverse(known.new, known.home()),
+            key,
+            logged=tuple(dict.fromkeys([*key, *self._read(known.table, rule)])),
+            rejects=tuple(rule.rejects(roster)) if rule else (),
+            held=rule.held(roster) if rule else "",
+        )
+
+    def _arriving(self, known: Generalized, new: Table, mapping: Mapping) -> Member:
+        names = tuple(now for _, now in known.key)
+        alike = ((self.profile, f"jsonb_strip_nulls({col(self.profile)})"),) if self.profile else ()
+        return Member(known.new, new, mapping.forward(known.old), names, role="new", logged=names, alike=alike)
 
     @property
     def _column(self) -> str:

@@ -17,6 +17,7 @@ from ecluse.operations.draft import Draft, Target
 from ecluse.operations.linking import Links, Second
 from ecluse.operations.reshape_columns import add_indexes
 from ecluse.operations.rules import INTEGERS, col
+from ecluse.operations.stand_in import StandIn, refer_to_first
 from ecluse.operations.work import Generalized, Work, row_key
 
 _CAST = re.compile(r"::[a-z ]+(\(\d+\))?\)?")
@@ -120,7 +121,8 @@ class LinkRows(Operation):
         was, now = target.key[0]
         key = work.column(self, target.table, was, "references")
         references = work.name(self, self.references, "references")
-        return Links(table, mine.name, other, key, references, now, when, theirs in target.single)
+        accounts = tuple(value for group in target.groups if col(theirs) not in group for value in group)
+        return Links(table, mine.name, other, key, references, now, when, accounts, theirs in target.single)
 
     def _key(self, work: Work, draft: Draft, links: Links) -> None:
         name = f"{draft.table.name.name}_{self.column}_fkey"
@@ -144,11 +146,13 @@ class LinkRows(Operation):
         if second.impossible:
             return
         roster = linking.add_second(work, second, draft.old)
-        draft.follows.append(Follow(roster, draft.old, second.column))
+        draft.follows.append(Follow(roster, draft.old, second.key))
         draft.watched.append(second.column)
         said = f"another row has the same {', '.join((links.ours, *self.unique))}"
-        reject = Reject(second.rejected(roster), said, self.unique[0], self.duplicates == "refuse")
-        draft.rejects.append(reject)
+        rule = StandIn(roster, "")
+        draft.twice.append(Reject(rule.is_second(col(second.key)), said, self.unique[0], self.duplicates == "refuse"))
+        if self.duplicates == "quarantine":
+            refer_to_first(work, self, draft.table, second.key, roster)
         work.findings.append(second.finding(refuse=self.duplicates == "refuse"))
 
     def _second(self, work: Work, draft: Draft, links: Links) -> Second:

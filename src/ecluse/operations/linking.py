@@ -33,15 +33,21 @@ class Links:
     references: Name
     key: str
     when: str
+    accounts: tuple[str, ...]  # expressions over an old row `m`: rows in which they differ are not the same thing twice
     single: bool  # no value has several rows, so that nothing is ambiguous
 
     def select(self, source: str, only: str, held: str) -> str:
-        """For each value: the key of the one row that has it, and how many there are; over `source`."""
+        """For each value: the key of the row that stays where all rows mean the same, and how many they mean.
+
+        A row that stays behind counts: which of two accounts a row came from, nobody can say.
+        """
         mine, key = col(self.theirs.name), col(self.becomes.name)
-        stays = f" AND NOT {held}" if held else ""
+        stays = f"FILTER (WHERE NOT {held})" if held else ""
+        one = ", ".join(self.accounts)
+        found = f"count(DISTINCT {f'ROW({one})' if len(self.accounts) > 1 else one})" if one else f"count(*) {stays}"
         return (
-            f"SELECT {mine} AS key, CASE WHEN count(*) = 1 THEN (array_agg({key}))[1] END AS becomes, "
-            f"count(*) AS found\nFROM {source} m WHERE {only} AND {mine} IS NOT NULL{stays} GROUP BY {mine}"
+            f"SELECT {mine} AS key, CASE WHEN {found} = 1 THEN (array_agg({key}) {stays})[1] END AS becomes, "
+            f"{found} AS found\nFROM {source} m WHERE {only} AND {mine} IS NOT NULL GROUP BY {mine}"
         )
 
     def found(self, roster: str, column: str) -> str:
@@ -60,7 +66,9 @@ class Links:
     def rejects(self, roster: str, missing: str, ambiguous: str) -> Iterator[tuple[str, tuple[str, str]]]:
         """The policy for each reason not to be linked, its condition and its words."""
         linked = f"({self.when or 'true'})"
-        none, several = f"{self.found(roster, 'found')} IS NULL", f"{self.found(roster, 'found')} > 1"
+        several = f"{self.found(roster, 'found')} > 1"
+        none = f"{self.found(roster, 'becomes')} IS NULL"
+        none += "" if self.single else f" AND ({several}) IS NOT TRUE"
         yield missing, (f"({linked} AND {none})", f"no row of {self.references} matches its {self.ours}")
         if not self.single:
             yield ambiguous, (f"({linked} AND {several})", f"several rows of {self.references} match its {self.ours}")
@@ -98,9 +106,13 @@ def account(links: Links, target: Generalized, missing: str, ambiguous: str) -> 
     """How many rows are linked, and why the others are not."""
     linked = links.when or "true"
     reasons = (
-        ("refer to what matches them", "note", f"({linked}) AND i.found = 1"),
+        ("refer to what matches them", "note", f"({linked}) AND i.becomes IS NOT NULL"),
         ("are unlinked by rule", "note", f"({linked}) IS NOT TRUE"),
-        (_said(missing, "match nothing"), _level(missing), f"({linked}) AND i.found IS NULL"),
+        (
+            _said(missing, "match nothing"),
+            _level(missing),
+            f"({linked}) AND i.becomes IS NULL AND (i.found > 1) IS NOT TRUE",
+        ),
         (_said(ambiguous, "match several"), _level(ambiguous), f"({linked}) AND i.found > 1"),
     )
     counts = ", ".join(f"count(*) FILTER (WHERE {condition}) AS n{n}" for n, (_, _, condition) in enumerate(reasons))
@@ -133,7 +145,8 @@ def _said(policy: str, what: str) -> str:
 class Second:
     """Rows of one owner that have the same `values`, expressions over `m` that read one old column.
 
-    The roster has a row for each value of that column that occurs more than once: who of these is not the first.
+    The roster has a row for each that is not the first: its key, and the key of the first, to which other tables refer
+    instead.
     """
 
     table: Table
@@ -153,46 +166,32 @@ class Second:
         return self.told_apart and any(columns and columns <= mine for columns in unique)
 
     def select(self, source: str, only: str) -> str:
-        """For each value of the column that several rows have: the keys of those that are not the first."""
+        """The rows that are not the first, and which one is."""
         mine, owner, key = col(self.column), col(self.links.ours), col(self.key)
         order = ", ".join([*([self.first] if self.first else []), key])
         again = f"SELECT {mine} FROM {source} m WHERE {only} AND {mine} IS NOT NULL GROUP BY {mine} HAVING count(*) > 1"
         placed = (
-            f"SELECT {mine} AS key, {key} AS id, row_number() OVER "
-            f"(PARTITION BY {', '.join([owner, *self.values])} ORDER BY {order}) AS place\n  FROM {source} m "
-            f"WHERE {only} AND {owner} IS NOT NULL AND ({self.links.when or 'true'}) AND {mine} IN ({again})"
+            f"SELECT {key} AS key, row_number() OVER same AS place, first_value({key}) OVER same AS first "
+            f"FROM {source} m\n  WHERE {only} AND {owner} IS NOT NULL AND ({self.links.when or 'true'}) "
+            f"AND {mine} IN ({again}) WINDOW same AS (PARTITION BY {', '.join([owner, *self.values])} ORDER BY {order})"
         )
-        return (
-            f"SELECT s.key, array_agg(s.id::text ORDER BY s.id::text)::text AS others\n"
-            f"FROM ({placed}) s WHERE s.place > 1 GROUP BY s.key"
-        )
-
-    def rejected(self, roster: str) -> str:
-        """Whether a row is not the first."""
-        mine = col(self.column)
-        others = f"(SELECT i.others FROM {{{{{roster}}}}} i WHERE i.key = {mine})"
-        # The first half is looked up in a hash of the few, and so costs the many next to nothing.
-        some = f"{mine} IN (SELECT i.key FROM {{{{{roster}}}}} i WHERE i.others IS NOT NULL)"
-        return f"({some} AND {col(self.key)}::text = ANY ({others}::text[]))"
+        return f"SELECT s.key, s.key AS second, s.first\nFROM ({placed}) s WHERE s.place > 1"
 
     def finding(self, *, refuse: bool) -> Findings:
         """How many rows are not the first."""
         level, verb = ("refuse", "are refused") if refuse else ("note", "go to quarantine; the first stays")
         same = f"have the same {self.column} as another of the same {self.links.ours}"
         what = f" rows of {self.table.name} {same}, and {verb}"
-        rows = (
-            f"SELECT cardinality(s.others::text[]) AS n FROM ({self.select(f'ONLY {self.table.name.sql}', 'true')}) s"
-        )
         return Findings(
             self.table.name,
-            f"SELECT 'duplicates', {literal(level)}, to_char(sum(c.n), 'FM999,999,990') || {literal(what)} "
-            f"FROM ({rows}) c HAVING sum(c.n) > 0",
+            f"SELECT 'duplicates', {literal(level)}, to_char(count(*), 'FM999,999,990') || {literal(what)} "
+            f"FROM ({self.select(f'ONLY {self.table.name.sql}', 'true')}) c HAVING count(*) > 0",
         )
 
 
 def add_second(work: Work, second: Second, source: str) -> str:
     """Add the roster of rows that are not the first; gives its alias."""
-    column = second.table.column(second.column)
+    column = second.table.column(second.key)
     assert column is not None
     alias = work.alias(f"{second.table.name.name}__second")
     work.first.append(
@@ -200,10 +199,11 @@ def add_second(work: Work, second: Second, source: str) -> str:
             alias,
             input_name(work.migration.name, alias),
             source,
-            second.column,
+            second.key,
             ("key", column.type),
-            (("others", "text"),),
+            (("second", column.type), ("first", column.type)),
             second.select(f"{{{{{source}}}}}", f"{{{{{ONLY}}}}}"),
+            (col(second.column),),
         )
     )
     return alias

@@ -91,7 +91,8 @@ class Generalized:
     `same` are pairs of columns, old and new, of which one is the other, `key` are those that identify a row. `held` is
     a condition over an old row `m` that stays behind, `held_now` the same before the run, as the plan asks it; `kin`
     are the expressions by which that depends on other rows. `kind` is the discriminator and its value as SQL, `single`
-    are old columns of which no two rows that stay have the same value.
+    are old columns of which no two rows have the same value, `groups` the expressions of what is unique in the new
+    table only.
     """
 
     table: Table
@@ -101,6 +102,7 @@ class Generalized:
     same: tuple[tuple[str, str], ...]
     kind: tuple[str, str]
     single: tuple[str, ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
     held: str = ""
     held_now: str = ""
     kin: tuple[str, ...] = ()

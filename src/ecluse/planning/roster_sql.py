@@ -71,16 +71,30 @@ def indexes(roster: Roster) -> tuple[str, ...]:
 
 
 def source_indexes(roster: Roster, source: Member) -> Iterator[tuple[Name, str]]:
-    """The indexes that a source needs, by name, and what follows CREATE INDEX [CONCURRENTLY] name.
+    """The indexes that a source needs, by name, and what follows CREATE INDEX [CONCURRENTLY] name."""
+    for suffix, what in _needed(roster, source):
+        name = Name(source.table.name.schema, short(f"ecluse_unit_{roster.alias}_{suffix}"))
+        yield name, f"ON {source.table.name.sql} {what}"
 
-    One for each of `kin`, and one for the key where the table has none.
-    """
+
+def try_indexes(roster: Roster, source: Member) -> tuple[str, ...]:
+    """Statements that make the same indexes on an empty table of the session: not every expression can be indexed."""
+    table = Name("pg_temp", short(f"ecluse_try_{roster.alias}"))
+    made = (f"CREATE INDEX ON {table.sql} {what}" for _, what in _needed(roster, source))
+    return (f"CREATE TEMP TABLE {ident(table.name)} (LIKE {source.table.name.sql})", *made)
+
+
+def _needed(roster: Roster, source: Member) -> Iterator[tuple[str, str]]:
+    """One index for each of `kin`, and one for the key where the table has none."""
     if not any(index.valid and index.whole and index.columns[:1] == (roster.column,) for index in source.table.indexes):
-        name = Name(source.table.name.schema, short(f"ecluse_unit_{roster.alias}_key"))
-        yield name, f"ON {source.table.name.sql} ({ident(roster.column)})"
+        yield "key", f"({ident(roster.column)})"
+    plain = {
+        f"m.{ident(i.columns[0])}" for i in source.table.indexes if i.valid and i.whole and i.columns and i.columns[0]
+    }
     for number, expression in enumerate(roster.kin):
-        name = Name(source.table.name.schema, short(f"ecluse_unit_{roster.alias}_kin{number}"))
-        yield name, f"ON {source.table.name.sql} USING hash ((({_over(expression, '')})))"
+        if expression in plain:
+            continue
+        yield f"kin{number}", f"USING hash ((({_over(expression, '')})))"
 
 
 def index_names(plan: Plan) -> tuple[Name, ...]:

@@ -3,4 +3,5 @@ INSERT INTO activities (id, user_id, connection_id, external_id, name) VALUES (3
 DELETE FROM connections WHERE user_id = 3000 + {n} - 3 AND provider = 'strava'
 DELETE FROM connections WHERE user_id = 10 + {n} % 8
 UPDATE activities SET name = 'new name {n}' WHERE user_id = 33
+UPDATE workouts SET activity_id = 30000 + {n} WHERE id = 6
 DELETE FROM activities WHERE id = 50000 + {n} - 2
