@@ -49,8 +49,9 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# CASE is conversations or activities.
 bench: setup
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(if $(CASE),--case $(CASE)) $(if $(ROWS),--rows $(ROWS))
 
 # Two servers, and all that copies from one to the other. pgcopydb is Debian's, unpacked and not installed; where it
 # cannot be had the report says so.

@@ -14,10 +14,16 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def parser(
-    program: str, description: str | None, rows: str, what: str, contenders: Sequence[str], name: str = ""
+    program: str,
+    description: str | None,
+    rows: str,
+    what: str,
+    contenders: Sequence[str],
+    name: str = "",
+    parents: Sequence[argparse.ArgumentParser] = (),
 ) -> argparse.ArgumentParser:
     """The arguments of every benchmark. `rows`: how many of `what` where nothing is said; `name`: of its results."""
-    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description, parents=parents)
     parser.add_argument("--rows", default=rows, help=f"{what}; several sizes with commas")
     parser.add_argument("--only", default=",".join(contenders), help="contenders, with commas")
     parser.add_argument("--rounds", type=int, default=3, help="how often each contender runs")

@@ -13,13 +13,12 @@ from multiprocessing.connection import Connection as Pipe
 import psycopg
 
 from benchmarks import ours
-from benchmarks.ground import Ground, connect
+from benchmarks.cases.case import Case
+from benchmarks.ground import connect
 from benchmarks.load import Felt, Load
-from benchmarks.peers import PEERS
+from benchmarks.templates import Templates
 from benchmarks.watch import LockWatch, size, wal_position
 from ecluse.errors import EcluseError
-
-CONTENDERS = ("floor", "ecluse", "blocking", "batched", "touched")
 
 
 @dataclass(slots=True)
@@ -48,16 +47,16 @@ class _Done:
     cannot: str = ""
 
 
-def measure(ground: Ground, template: str, contender: str, rows: int, *, loaded: bool, settle: float) -> Result:
+def measure(ground: Templates, template: str, contender: str, rows: int, *, loaded: bool, settle: float) -> Result:
     """Let a contender work on a fresh copy, in a process of its own, with the application running or not."""
     conninfo = ground.fresh(template)
-    load = Load(conninfo) if loaded else None
+    load = Load(conninfo, ground.case.application) if loaded else None
     if load:
         time.sleep(settle)
     with connect(conninfo) as conn:
         wal, before, cpu = wal_position(conn), size(conn), ground.cpu()
         watch = LockWatch(conninfo)
-        done = _apart(contender, conninfo)
+        done = _apart(ground.case, contender, conninfo)
         found = Result(contender, rows, loaded, done.seconds, locked=watch.stop(), memory=done.memory)
         found.wal, found.growth = wal_position(conn) - wal, size(conn) - before
         time.sleep(0.3)  # until the last of its server processes has been counted
@@ -67,36 +66,36 @@ def measure(ground: Ground, template: str, contender: str, rows: int, *, loaded:
         time.sleep(settle)
         found.felt = load.stop()
     if contender == "ecluse" and not found.cannot:
-        found.notes |= ours.go_back(conninfo)
+        found.notes |= ours.go_back(ground.case, conninfo)
     return found
 
 
-def quiet(ground: Ground, template: str, rows: int, seconds: float) -> Result:
+def quiet(ground: Templates, template: str, rows: int, seconds: float) -> Result:
     """The application alone, for comparison."""
-    load = Load(ground.fresh(template))
+    load = Load(ground.fresh(template), ground.case.application)
     time.sleep(seconds)
     return Result("nothing", rows, True, felt=load.stop())
 
 
-def _apart(contender: str, conninfo: str) -> _Done:
+def _apart(case: Case, contender: str, conninfo: str) -> _Done:
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(contender, conninfo, theirs))
+    process = context.Process(target=_work, args=(case, contender, conninfo, theirs))
     process.start()
     done: _Done = mine.recv()
     process.join()
     return done
 
 
-def _work(contender: str, conninfo: str, pipe: Pipe) -> None:
+def _work(case: Case, contender: str, conninfo: str, pipe: Pipe) -> None:
     notes: dict[str, float] = {}
     cannot = ""
     began = time.monotonic()
     try:
         if contender == "ecluse":
-            ours.ecluse(conninfo, notes)
+            ours.ecluse(case, conninfo, notes)
         else:
-            notes |= PEERS[contender](conninfo)
+            notes |= case.peers[contender].work(conninfo)
     except (psycopg.Error, EcluseError) as error:
         traceback.print_exc(file=sys.stderr)
         cannot = str(error).strip().splitlines()[0]

@@ -9,7 +9,6 @@ import multiprocessing
 import random
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +20,6 @@ import psycopg
 from benchmarks.ground import Connection, connect
 
 CLIENTS = 4
-_IDS = "SELECT id FROM conversations TABLESAMPLE BERNOULLI (20) LIMIT 20000"
 
 
 @dataclass(slots=True)
@@ -75,26 +73,6 @@ class _Client:
         conn.close()
 
 
-def converse(conn: Connection, chance: random.Random, ids: list[str]) -> None:
-    """One of four: read, change, add, tag. Ids go over as text of no type, so both shapes take them."""
-    one, dice = chance.choice(ids), chance.random()
-    if dice < 0.5:
-        conn.execute("SELECT * FROM conversations WHERE id = %s", (one,)).fetchall()
-    elif dice < 0.8:
-        conn.execute("UPDATE conversations SET response = response || '.' WHERE id = %s", (one,))
-    elif dice < 0.95:
-        new = str(uuid.UUID(int=chance.getrandbits(128), version=4))
-        conn.execute(
-            "INSERT INTO conversations (id, session_id, user_id, question) VALUES (%s, 'web', 'user-1', 'how?')", (new,)
-        )
-        ids[chance.randrange(len(ids))] = new
-    else:
-        conn.execute("INSERT INTO tags (conversation_id, tag) VALUES (%s, 'later')", (one,))
-
-
-CONVERSATIONS = Application(_IDS, converse, 300.0)
-
-
 def _main(conninfo: str, app: Application, pipe: Pipe) -> None:
     with connect(conninfo) as conn:
         ids = [row[0] for row in conn.execute(app.ids.encode())]
@@ -122,7 +100,7 @@ def felt(seconds: list[float], errors: Counter[str]) -> Felt:
 class Load:
     """The application, running from `start` to `stop`."""
 
-    def __init__(self, conninfo: str, app: Application = CONVERSATIONS) -> None:
+    def __init__(self, conninfo: str, app: Application) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_main, args=(conninfo, app, theirs), daemon=True)

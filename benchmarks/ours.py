@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from benchmarks.cases.case import Case
 from benchmarks.ground import connect
 from ecluse.engine.context import Options
 from ecluse.engine.planner import make_plan
@@ -13,19 +14,8 @@ from ecluse.model.report import Event
 from ecluse.operations.file import parse_migration
 from ecluse.postgres.connect import Database
 
-_NAME = "uuids"
-_MIGRATION = f"""
-name = "{_NAME}"
-database = "bench"
-[[operation]]
-kind = "convert_column"
-table = "public.conversations"
-column = "id"
-to = "uuid"
-"""
 
-
-def ecluse(conninfo: str, notes: dict[str, float], workers: int = 2) -> None:
+def ecluse(case: Case, conninfo: str, notes: dict[str, float], workers: int = 2) -> None:
     """Plan (noted apart), apply, switch."""
     stages: dict[str, float] = {}
 
@@ -35,14 +25,14 @@ def ecluse(conninfo: str, notes: dict[str, float], workers: int = 2) -> None:
 
     database = Database("bench", conninfo)
     began = time.monotonic()
-    plan = make_plan(database, parse_migration(_MIGRATION, f"{_NAME}.toml", _no_files))
+    plan = make_plan(database, parse_migration(case.migration, f"{case.name}.toml", _no_files))
     notes["plan"] = time.monotonic() - began
     engine = Engine(database, Options(workers=workers), listen)
     began = time.monotonic()
     engine.apply(plan)
     notes["apply"] = time.monotonic() - began
     began = time.monotonic()
-    notes["under lock"] = engine.switch(_NAME)
+    notes["under lock"] = engine.switch(case.name)
     notes["switch"] = time.monotonic() - began
     notes |= stages | _statements(conninfo)
 
@@ -56,10 +46,10 @@ def _statements(conninfo: str) -> dict[str, float]:
     return found | {f"chunks {flow} ({n})": float(seconds) for flow, seconds, n in chunks}
 
 
-def go_back(conninfo: str) -> dict[str, float]:
+def go_back(case: Case, conninfo: str) -> dict[str, float]:
     """Roll the switched migration back, with what was written since."""
     began = time.monotonic()
-    held = Engine(Database("bench", conninfo)).rollback(_NAME)
+    held = Engine(Database("bench", conninfo)).rollback(case.name)
     return {"rollback": time.monotonic() - began, "rollback under lock": held}
 
 

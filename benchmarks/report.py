@@ -8,16 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
+from benchmarks.cases.case import Case
 from benchmarks.contest import Result
-
-TITLES = {
-    "floor": "floor: `CREATE TABLE AS`, same indexes",
-    "ecluse": "**Écluse**, proof included",
-    "blocking": "`ALTER TABLE … TYPE`, blocking",
-    "batched": "batched `UPDATE` that sets, with trigger",
-    "touched": "batched `UPDATE` that touches, with trigger",
-    "nothing": "the application alone",
-}
 
 
 def machine() -> dict[str, str]:
@@ -37,20 +29,20 @@ def machine() -> dict[str, str]:
     }
 
 
-def as_markdown(results: Sequence[Result], facts: dict[str, str]) -> str:
+def as_markdown(case: Case, results: Sequence[Result], facts: dict[str, str]) -> str:
     """The tables, medians of all rounds."""
     lines = ["# Results", "", ", ".join(f"{k} {v}" for k, v in facts.items()) + ".", ""]
     for rows in sorted({r.rows for r in results}):
         for loaded in (False, True):
             group = [r for r in results if r.rows == rows and r.loaded == loaded]
             if group:
-                lines += [f"## {rows:,} conversations, {'under write load' if loaded else 'idle'}", ""]
-                lines += [*_table(group, loaded), ""]
+                lines += [f"## {rows:,} {case.name}, {'under write load' if loaded else 'idle'}", ""]
+                lines += [*_table(case, group, loaded), ""]
         lines += _stages([r for r in results if r.rows == rows and r.contender == "ecluse" and not r.cannot])
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _table(group: list[Result], loaded: bool) -> list[str]:
+def _table(case: Case, group: list[Result], loaded: bool) -> list[str]:
     against = "ecluse" if loaded else "floor"
     base = _median([r for r in group if r.contender == against and not r.cannot], lambda r: r.seconds)
     head = [
@@ -64,10 +56,10 @@ def _table(group: list[Result], loaded: bool) -> list[str]:
     ]
     head += ["p50", "p99", "worst stall", "errors"] if loaded else []
     lines = ["| " + " | ".join(head) + " | client memory |", "|---" * (len(head) + 1) + "|"]
-    for name in TITLES:
+    for name, title in case.titles.items():
         mine = [r for r in group if r.contender == name]
         if mine:
-            lines.append("| " + " | ".join([TITLES[name], *_cells(mine, base, loaded)]) + " |")
+            lines.append("| " + " | ".join([title, *_cells(mine, base, loaded)]) + " |")
     return lines
 
 

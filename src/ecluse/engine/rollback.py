@@ -31,7 +31,10 @@ def rollback(run: Run, conn: Connection, status: str) -> float:
         enums.refuse_used(run, conn, switched=False)
         forget_origins(run)
         prepare.forget(run, conn)
-        _scripts_before(run, conn)
+        with conn.transaction():
+            _undo_before(run, conn)
+            journal.advance(conn, run.id, status="rolled_back", stage="rolled_back")
+        run.journaled("rolled back")
         _cleaned(run, conn)
         return 0.0
     if status != "switched":
@@ -148,6 +151,7 @@ def clean_up(run: Run, conn: Connection) -> None:
             conn.execute(f"DROP TABLE IF EXISTS {name.sql}")
         conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.next_schema)} CASCADE")
         conn.execute(f"DROP SCHEMA IF EXISTS {ident(run.plan.kept_schema)}")
+        _undo_before(run, conn)
     _cleaned(run, conn)
 
 
@@ -172,12 +176,11 @@ def _revalidate(run: Run, conn: Connection, number: int, statement: str) -> None
         journal.record_step(conn, run.id, f"revalidate {number}")
 
 
-def _scripts_before(run: Run, conn: Connection) -> None:
-    with conn.transaction():
-        done = journal.steps_done(conn, run.id)
-        before = [s for s in run.plan.scripts if s.phase == "before"]
-        for number, script in reversed(list(enumerate(before))):
-            if script.down and f"before {number}" in done:
-                prepare.run_script(conn, script.title, script.down)
-        journal.advance(conn, run.id, status="rolled_back", stage="rolled_back")
-    run.journaled("rolled back")
+def _undo_before(run: Run, conn: Connection) -> None:
+    """Undo what scripts did before the copy, the last first, in the transaction at hand."""
+    done = journal.steps_done(conn, run.id)
+    before = [s for s in run.plan.scripts if s.phase == "before"]
+    for number, script in reversed(list(enumerate(before))):
+        if script.down and f"before {number}" in done and f"undone {number}" not in done:
+            prepare.run_script(conn, script.title, script.down)
+            journal.record_step(conn, run.id, f"undone {number}")

@@ -7,8 +7,8 @@ from dataclasses import replace
 from ecluse.engine import prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import ValueRefused
-from ecluse.model.flow import Flow, InputTable
-from ecluse.model.names import ident
+from ecluse.model.flow import Flow, InputTable, Member
+from ecluse.model.names import Name, ident
 from ecluse.model.report import Event, Probe
 from ecluse.planning import flow_sql, roster_sql
 from ecluse.planning.flow_sql import Places
@@ -20,15 +20,31 @@ def index_sources(run: Run, conn: Connection) -> None:
     """Index what the sources' rows have in common, without blocking writers; a left-over INVALID one is made again."""
     for roster in run.plan.rosters:
         source = roster_sql.source_of(run.plan, roster)
-        for name, tail in roster_sql.source_indexes(roster, source):
-            row = conn.execute(
-                "SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = to_regclass(%s)", (name.sql,)
-            ).fetchone()
-            if row and not row[0]:
-                conn.execute(f"DROP INDEX CONCURRENTLY {name.sql}")
-            if not (row and row[0]):
-                conn.execute(f"CREATE INDEX CONCURRENTLY {ident(name.name)} {tail}")
-        conn.execute(f"ANALYZE {source.table.name.sql}")
+        made = [_index(conn, name, tail) for name, tail in roster_sql.source_indexes(roster, source)]
+        if any(made) or _never_analysed(conn, source):
+            conn.execute(f"ANALYZE {source.table.name.sql}")
+
+
+def _index(conn: Connection, name: Name, tail: str) -> bool:
+    """Make an index where there is none that is valid; whether it was made."""
+    row = conn.execute(
+        "SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = to_regclass(%s)", (name.sql,)
+    ).fetchone()
+    if row and row[0]:
+        return False
+    if row:
+        conn.execute(f"DROP INDEX CONCURRENTLY {name.sql}")
+    conn.execute(f"CREATE INDEX CONCURRENTLY {ident(name.name)} {tail}")
+    return True
+
+
+def _never_analysed(conn: Connection, source: Member) -> bool:
+    row = conn.execute(
+        "SELECT coalesce(last_analyze, last_autoanalyze) IS NULL FROM pg_stat_user_tables "
+        "WHERE relid = to_regclass(%s)",
+        (source.table.name.sql,),
+    ).fetchone()
+    return not row or bool(row[0])
 
 
 def fill(run: Run, conn: Connection) -> None:

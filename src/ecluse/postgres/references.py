@@ -22,6 +22,7 @@ _LONGEST = 80  # a reference is short; longer values are texts
 _LEAST = 0.02
 _DEPTH = 5
 _USUAL = 'pg_catalog."default"'  # collation
+_V = "seen.v"  # qualified, for the table of the key may have a column of that name
 _TEXT = re.compile(r"(text|character varying|character|uuid)\b(?!.*\[\])")
 _LIST = re.compile(r"(text|character varying|uuid)\b.*\[\]\Z")
 _WHOLE = re.compile(r"(smallint|integer|bigint)\Z")
@@ -166,22 +167,22 @@ def _overlaps(
 def _known(key: _Key, column: Column) -> str:
     """Whether the value `v` is one of the key's, as it is or written otherwise; for the key's own index to answer."""
     if key.whole:
-        number = "CASE WHEN v ~ '^-?[0-9]{1,18}$' THEN v::bigint END"
+        number = f"CASE WHEN {_V} ~ '^-?[0-9]{{1,18}}$' THEN {_V}::bigint END"
         found = _among(key, f"= {number}")
         return f"{found} AS same, false AS otherwise"
-    uuid = to_uuid("v")
+    uuid = to_uuid(_V)
     if key.column.type == "uuid":
         found = _among(key, f"= {uuid}")
-        return f"{found} AND v = {uuid}::text AS same, {found} AS otherwise"
-    forms = "ARRAY[lower(v), upper(v)]"
+        return f"{found} AND {_V} = {uuid}::text AS same, {found} AS otherwise"
+    forms = f"ARRAY[lower({_V}), upper({_V})]"
     if column.type != "uuid":
         plain = f"{uuid}::text"
         bare = f"replace({plain}, '-', '')"
         braced = f"'{{' || {plain} || '}}'"
-        forms = f"ARRAY[lower(v), upper(v), {plain}, upper({plain}), {bare}, upper({bare}), {braced}]"
+        forms = f"ARRAY[lower({_V}), upper({_V}), {plain}, upper({plain}), {bare}, upper({bare}), {braced}]"
     # The column's own collation may be another than the key's; the key's is that of the index.
     like = f"COLLATE {key.column.collation or _USUAL}"
-    return f"{_among(key, f'= v {like}')} AS same, {_among(key, f'= ANY ({forms} {like})')} AS otherwise"
+    return f"{_among(key, f'= {_V} {like}')} AS same, {_among(key, f'= ANY ({forms} {like})')} AS otherwise"
 
 
 def _among(key: _Key, condition: str) -> str:

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from benchmarks.cases import scripts
+from benchmarks.cases.case import Notes, Peer
+from benchmarks.ground import Connection
 
-from benchmarks.ground import Connection, connect
-
-Notes = dict[str, float]
-
-_BATCH = 1_000
 _FOREIGN_KEY = "ADD CONSTRAINT tags_conversation_id_fkey FOREIGN KEY (conversation_id) REFERENCES conversations (id)"
-# The same memory for index builds that Écluse gives itself.
-_MEMORY = "SET maintenance_work_mem = '128MB'"
+
+_BLOCKING = (
+    "ALTER TABLE tags DROP CONSTRAINT tags_conversation_id_fkey",
+    "ALTER TABLE conversations ALTER id DROP DEFAULT, ALTER id TYPE uuid USING id::uuid, "
+    "ALTER id SET DEFAULT gen_random_uuid()",
+    "ALTER TABLE tags ALTER conversation_id TYPE uuid USING conversation_id::uuid",
+    f"ALTER TABLE tags {_FOREIGN_KEY} ON DELETE CASCADE",
+)
 
 
 def blocking(conninfo: str) -> Notes:
     """`ALTER TABLE ... TYPE uuid USING`, both tables, in one transaction: the application waits."""
-    with connect(conninfo) as conn:
-        conn.execute(_MEMORY)
-        with conn.transaction():
-            conn.execute("ALTER TABLE tags DROP CONSTRAINT tags_conversation_id_fkey")
-            conn.execute(
-                "ALTER TABLE conversations ALTER id DROP DEFAULT, ALTER id TYPE uuid USING id::uuid, "
-                "ALTER id SET DEFAULT gen_random_uuid()"
-            )
-            conn.execute("ALTER TABLE tags ALTER conversation_id TYPE uuid USING conversation_id::uuid")
-            conn.execute(f"ALTER TABLE tags {_FOREIGN_KEY} ON DELETE CASCADE".encode())
-        conn.execute("ANALYZE conversations, tags")
+    scripts.at_once(conninfo, _BLOCKING, "conversations, tags")
     return {}
 
 
@@ -99,14 +92,12 @@ def touched(conninfo: str) -> Notes:
 
 
 def _in_batches(conninfo: str, change: str) -> Notes:
-    with connect(conninfo) as conn:
-        conn.execute(_MEMORY)
+    with scripts.session(conninfo) as conn:
         with conn.transaction():
             conn.execute(_SHADOWS)
         _backfill(conn, change, "conversations", "id", "id", "id_new", "")
         _backfill(conn, change, "tags", "id", "conversation_id", "conversation_id_new", 0)
-        for statement in _INDEXES:
-            conn.execute(statement.encode())
+        scripts.in_turn(conn, _INDEXES)
         with conn.transaction():
             conn.execute(_SWAP)
         conn.execute("ANALYZE conversations, tags")
@@ -115,10 +106,7 @@ def _in_batches(conninfo: str, change: str) -> Notes:
 
 def _backfill(conn: Connection, change: str, table: str, key: str, column: str, shadow: str, last: object) -> None:
     change = change.format(column=column, shadow=shadow)
-    query = _BACKFILL.format(table=table, key=key, change=change, limit=_BATCH).encode()
-    while last is not None:
-        row = conn.execute(query, (last,)).fetchone()
-        last = row[0] if row else None
+    scripts.fill(conn, _BACKFILL.format(table=table, key=key, change=change, limit=scripts.BATCH), last)
 
 
 # --- the floor --------------------------------------------------------------------------------------
@@ -140,17 +128,15 @@ _FLOOR = (
 
 def floor(conninfo: str) -> Notes:
     """CREATE TABLE AS and the same indexes and constraints: loses what is written meanwhile, and proves nothing."""
-    with connect(conninfo) as conn:
-        conn.execute(_MEMORY)
+    with scripts.session(conninfo) as conn:
         conn.execute("CREATE SCHEMA next")
-        for statement in _FLOOR:
-            conn.execute(statement.encode())
+        scripts.in_turn(conn, _FLOOR)
     return {}
 
 
-PEERS: dict[str, Callable[[str], Notes]] = {
-    "floor": floor,
-    "blocking": blocking,
-    "batched": batched,
-    "touched": touched,
+PEERS = {
+    "floor": Peer("floor: `CREATE TABLE AS`, same indexes", floor),
+    "blocking": Peer("`ALTER TABLE … TYPE`, blocking", blocking),
+    "batched": Peer("batched `UPDATE` that sets, with trigger", batched),
+    "touched": Peer("batched `UPDATE` that touches, with trigger", touched),
 }
