@@ -92,7 +92,10 @@ drop_columns = ["strava_activity_id", "strava_upload_id"]
 [operation.columns.external_id]
 type = "varchar(255)"
 from = "strava_activity_id::text"
-back = {{ strava_activity_id = "case when external_id ~ '^[0-9]{{1,18}}$' then external_id::bigint end" }}
+[operation.columns.external_id.back]
+strava_activity_id = '''
+case when external_id ~ '^[0-9]+$' and length(external_id) < 19 then external_id::bigint end'''
+
 
 [operation.columns.activity_data]
 type = "jsonb default '{{}}'"
