@@ -198,6 +198,21 @@ def test_equal_rows_stay_in_quarantine_after_the_switch(database: Database, tmp_
     it.verify()
 
 
+def test_a_row_that_waited_while_its_owner_left_is_refused_by_the_next_plan(database: Database, tmp_path: Path) -> None:
+    """It stays in the old table at a rollback, under a foreign key that is not valid any more."""
+    it = stage(database, tmp_path, 'duplicates = "quarantine"', TABLES + TWICE)
+    it.apply()
+    it.switch()
+    load(database, "DELETE FROM users WHERE id = 7")
+    it.rollback()
+    assert [hazard.message for hazard in it.plan().refused] == [
+        "1 rows of public.strava_connections refer by user_id to no row of public.users, and are refused"
+    ]
+    load(database, "DELETE FROM strava_connections WHERE user_id = 7")
+    it.apply()
+    it.switch()
+
+
 # --- rights and words --------------------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ from ecluse.operations.move_columns import Columns, Mapping, Words
 from ecluse.operations.reshape_members import TableSpec, new_table
 from ecluse.operations.rules import col
 from ecluse.operations.sides import carried_key, keyed_side
-from ecluse.operations.work import Generalized, Work, row_key
+from ecluse.operations.work import Findings, Generalized, Work, row_key
 from ecluse.operations.writable_view import View
 
 
@@ -102,6 +102,7 @@ class GeneralizeTable(TableSpec, Operation):
         work.first.append(Flow(becomes, *sides, follows=follows, same=known.same))
         work.made[new.name] = new
         work.generalized[new.name] = known
+        work.findings.extend(_orphans(work, old, new, mapping))
         if self.view:
             work.changes.append(View(work, old, new, mapping, kind, self.profile).define())
 
@@ -202,6 +203,28 @@ def _single(old: Table) -> Iterator[str]:
     """The columns that are unique by themselves."""
     yield from (c.columns[0] for c in old.constraints if c.kind in "pu" and len(c.columns) == 1)
     yield from (i.columns[0] or "" for i in old.indexes if i.unique and i.valid and i.whole and len(i.columns) == 1)
+
+
+def _orphans(work: Work, old: Table, new: Table, mapping: Mapping) -> Iterator[Findings]:
+    """Rows that would break a foreign key of the new table, where no key of the old one says that there are none."""
+    was = {now: before for before, now in mapping.same.items()}
+    proved = {(key.columns, key.references, key.referenced_columns) for key in old.foreign_keys if key.valid}
+    for key in new.foreign_keys:
+        columns = tuple(was.get(name, "") for name in key.columns)
+        theirs = key.referenced_columns
+        if not all(columns) or not theirs or (columns, key.references, theirs) in proved:
+            continue
+        if key.references is None or key.references not in work.catalog.tables:
+            continue
+        same = " AND ".join(f"{col(name, 'p')} = {col(mine)}" for mine, name in zip(columns, theirs, strict=True))
+        full = " AND ".join(f"{col(name)} IS NOT NULL" for name in columns)
+        said = f" rows of {old.name} refer by {', '.join(columns)} to no row of {key.references}, and are refused"
+        yield Findings(
+            old.name,
+            f"SELECT 'orphans', 'refuse', to_char(count(*), 'FM999,999,999,990') || {literal(said)} "
+            f"FROM ONLY {old.name.sql} m WHERE {full} AND NOT EXISTS (SELECT FROM {key.references.sql} p WHERE {same}) "
+            "HAVING count(*) > 0",
+        )
 
 
 def _unique(new: Table) -> Iterator[tuple[str, tuple[str, ...]]]:
