@@ -83,8 +83,8 @@ def prepared(kind: str, *databases: Database) -> Iterator[tuple[Database, ...]]:
     yield databases
     for each in databases[1:]:
         with psycopg.connect(each.conninfo, autocommit=True) as conn:
-            conn.execute("drop schema if exists auth cascade; drop owned by anon, authenticated, service_role cascade")
-            conn.execute("drop owned by supabase_auth_admin, supabase_admin cascade")
+            for (role,) in conn.execute("select rolname from pg_roles where rolname ~ '^(anon|authenticat|s.*_)'"):
+                conn.execute(f"drop owned by {role} cascade".encode())
     drop_roles(databases[0])
 
 
@@ -154,7 +154,7 @@ class Words:
         )
 
     def old(self) -> list[str]:
-        """The application of before: people come and go, connect and disconnect, and rows are there twice for a while."""
+        """The application of before: people come and go, connect and disconnect, and rows are there twice."""
         new, later = self.id("new"), "timestamp '2025-11-02 10:00'"
         return [
             self.signs_up("new"),
@@ -204,22 +204,32 @@ class Words:
         gone = f"delete from users where id = {late} and {{n}} % 5 = 0"
         return [
             (signs_up, signs_up),
-            (self.connected("strava", "late", "strava", "(8000000 + {n})::text", '{"firstname": "Prénom"}'),
-             self.connects("strava", "late", "8000000 + {n}")),
+            (
+                self.connected("strava", "late", "strava", "(8000000 + {n})::text", '{"firstname": "Prénom"}'),
+                self.connects("strava", "late", "8000000 + {n}"),
+            ),
             (self.connected("garmin", "late", "garmin", "(8000000 + {n})::text", '{"userId": "g{n}"}'), nothing),
             (self.connected("polar", "late", "polar", "'p{n}'"), nothing),
             (self.done("5000000 + {n}", late, self.id("garmin"), "(7700000 + {n})::text", "run"), nothing),
-            (self.done("6000000 + {n}", late, self.id("strava"), "(7800000 + {n})::text", "ride", "'GravelRide'"),
-             self.did("6000000 + {n}", late, "7800000 + {n}")),
-            (self.done("7000000 + {n}", late, self.id("strava"), "(7900000 + {n})::text", "hike"),
-             self.did("7000000 + {n}", late, "7900000 + {n}", "hike")),
-            (self.done("8000000 + {n}", late, "null", "null", "yoga"),
-             self.did("8000000 + {n}", late, "null", "yoga")),
-            ("insert into sync_history (connection_id, sync_status, sync_completed_at, activities_fetched, "
-             f"activities_created) select id, 'success', now() at time zone 'UTC' + interval '1 hour', 2, 2 {there}",
-             nothing),
-            ("insert into oauth_states (state, user_id, provider, expires_at) select 'no-real-state-{n}', u.id, "
-             f"'wahoo', now() at time zone 'UTC' + interval '9 minutes' from users u where u.id = {late}", nothing),
+            (
+                self.done("6000000 + {n}", late, self.id("strava"), "(7800000 + {n})::text", "ride", "'GravelRide'"),
+                self.did("6000000 + {n}", late, "7800000 + {n}"),
+            ),
+            (
+                self.done("7000000 + {n}", late, self.id("strava"), "(7900000 + {n})::text", "hike"),
+                self.did("7000000 + {n}", late, "7900000 + {n}", "hike"),
+            ),
+            (self.done("8000000 + {n}", late, "null", "null", "yoga"), self.did("8000000 + {n}", late, "null", "yoga")),
+            (
+                "insert into sync_history (connection_id, sync_status, sync_completed_at, activities_fetched, "
+                f"activities_created) select id, 'success', now() at time zone 'UTC' + interval '1 hour', 2, 2 {there}",
+                nothing,
+            ),
+            (
+                "insert into oauth_states (state, user_id, provider, expires_at) select 'no-real-state-{n}', u.id, "
+                f"'wahoo', now() at time zone 'UTC' + interval '9 minutes' from users u where u.id = {late}",
+                nothing,
+            ),
             (plan, plan),
             (fresh, fresh),
             (signs_up_too, signs_up_too),
