@@ -212,11 +212,13 @@ def test_quarantine(tmp_path: Path, database: Database) -> None:
     file = project.folder / "migrations" / "uuids.toml"
     file.write_text(MIGRATION + 'invalid = "quarantine"\n', encoding="utf-8")
     project.execute("INSERT INTO conversations VALUES ('ann@example.com', 'u'), ('bob@example.com', 'u')")
+    project.execute("ALTER TABLE conversations ADD access_token text DEFAULT 'not-for-eyes'")
     assert project.run("apply", "uuids").status == 0
     listed = project.run("quarantine", "list", "uuids", "--json").value["rows"]
     assert [(r["place"], r["state"]) for r in listed] == [("quarantine", "held")] * 2
     assert "ann@example.com" not in project.run("quarantine", "list").out
-    assert "ann@example.com" in project.run("quarantine", "list", "--show-values").out
+    shown = project.run("quarantine", "list", "--show-values").out
+    assert "ann@example.com" in shown and "access_token='***'" in shown and "not-for-eyes" not in shown
     exported = [json.loads(line) for line in project.run("quarantine", "export").out.splitlines()]
     assert {e["row"]["id"] for e in exported} == {"ann@example.com", "bob@example.com"}
     status = project.run("status", "--json").value["runs"][0]

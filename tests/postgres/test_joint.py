@@ -13,7 +13,7 @@ from ecluse.engine.planner import make_plan
 from ecluse.engine.runner import Engine
 from ecluse.model.flow import Flow, Member, Side
 from ecluse.operations.file import parse_migration
-from ecluse.planning.carried import carried, reads_once
+from ecluse.planning.carried import carried, keeps_rows, reads_once
 from ecluse.planning.flow_sql import places
 from ecluse.postgres.connect import Database, Session, open_session
 from ecluse.proof.compare import compare_all
@@ -137,3 +137,23 @@ def test_columns_that_are_handed_on() -> None:
     assert carried('SELECT m."a" AS "a" FROM {{t}} m UNION SELECT m."a" AS "a" FROM {{t}} m') == frozenset()
     assert carried("SELECT FROM FROM") == frozenset()
     assert reads_once(select, "t") and not reads_once(select + ", {{ t }} n", "t") and not reads_once(select, "u")
+
+
+@pytest.mark.parametrize(
+    ("select", "keeps"),
+    [
+        ("SELECT m.a FROM {{t}} m", True),
+        ("SELECT m.a, i.b FROM {{t}} m\nLEFT JOIN {{r}} i ON i.k = m.a", True),
+        ("SELECT m.a FROM {{t}} m JOIN {{r}} i ON i.k = m.a", False),
+        ("SELECT m.a FROM {{r}} i LEFT JOIN {{t}} m ON i.k = m.a", False),
+        ("SELECT m.a FROM {{t}} m WHERE m.a > 0", False),
+        ("SELECT DISTINCT m.a FROM {{t}} m", False),
+        ("SELECT m.a FROM {{t}} m UNION ALL SELECT m.a FROM {{t}} m", False),
+        ("SELECT m.a FROM {{t}} m LIMIT 1", False),
+        ("SELECT m.a FROM {{t}} m, {{r}} i", False),
+        ("SELECT", False),
+        ("no SQL", False),
+    ],
+)
+def test_mappings_that_keep_every_row(select: str, *, keeps: bool) -> None:
+    assert keeps_rows(select) is keeps

@@ -213,6 +213,17 @@ def test_a_column_may_have_any_short_name(connect: Callable[[], Session], name: 
     assert found.differences[0].right == {name: "[]"}
 
 
+def test_secrets_are_not_shown_even_when_asked_for(connect: Callable[[], Session]) -> None:
+    with connect() as session:
+        build(session, "text", "'of a person'")
+        for table in "lr":
+            session.execute(f"ALTER TABLE public.{table} RENAME a TO access_token".encode())
+        session.execute("UPDATE public.r SET access_token = 'of another' WHERE id = 7")
+    found = compare(connect, pair(columns=("id", "access_token", "b")), show_values=True)
+    assert kinds(found) == [("7", "different")]
+    assert (found.differences[0].left, found.differences[0].right) == ({"access_token": "***"},) * 2
+
+
 def test_values_are_shown_only_when_asked_for(connect: Callable[[], Session]) -> None:
     with connect() as session:
         build(session, "text", "'100% sécret, \"quoted\"'")

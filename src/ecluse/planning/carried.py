@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from pglast import ast, parse_sql
+from pglast.enums import JoinType
 from pglast.parser import ParseError
 
 from ecluse.model.flow import fill
@@ -28,6 +29,30 @@ def carried(select: str) -> frozenset[str]:
 def _handed_on(target: ast.ResTarget) -> bool:
     fields = target.val.fields if isinstance(target.val, ast.ColumnRef) else None
     return [f.sval if isinstance(f, ast.String) else "" for f in fields or ()] == ["m", target.name]
+
+
+@cache
+def keeps_rows(select: str) -> bool:
+    """Whether the mapping gives at least one row for each row `m`: it filters nothing, and only adds by LEFT JOIN.
+
+    A hint as well.
+    """
+    try:
+        query = parse_sql(fill(select, lambda alias: f'"{alias}"'))[0].stmt
+    except ParseError:
+        return False
+    clauses = ("whereClause", "groupClause", "havingClause", "distinctClause", "limitCount", "limitOffset", "op")
+    tables = list(query.fromClause or ()) if isinstance(query, ast.SelectStmt) else []
+    if len(tables) != 1:
+        return False
+    if any(getattr(query, clause) for clause in clauses):
+        return False
+    item = tables[0]
+    while isinstance(item, ast.JoinExpr):
+        if item.jointype != JoinType.JOIN_LEFT:
+            return False
+        item = item.larg
+    return isinstance(item, ast.RangeVar) and item.alias is not None and item.alias.aliasname == "m"
 
 
 def reads_once(select: str, alias: str) -> bool:

@@ -22,7 +22,7 @@ from ecluse.model.flow import Flow, Member, Side
 from ecluse.model.names import ident
 from ecluse.model.report import Comparison
 from ecluse.planning import flow_sql
-from ecluse.planning.carried import carried, reads_once
+from ecluse.planning.carried import carried, keeps_rows, reads_once
 from ecluse.proof.compare import Pair, Relation, compare_all
 from ecluse.proof.pairs import Scope, cuts, pairs
 from ecluse.proof.readers import Progress, Readers, run_all
@@ -133,7 +133,10 @@ def _parts(side: Side, other: Member, items: Sequence[str], scope: Scope) -> tup
     """The double rows of a side, in parts."""
     outputs = ", ".join(f"{expression} AS c{i}" for i, expression in enumerate(items))
     query = flow_sql.mapped(other, side, scope.at, "(SELECT o.*)")
-    lateral = f"LEFT JOIN LATERAL (SELECT q.*, true AS ecluse_there FROM ({query}) q) n ON true"
+    lateral = f"LATERAL (SELECT q.*, true AS ecluse_there FROM ({query}) q) n"
+    # What keeps every row can be flattened, so that what it looks up is joined once and not row by row. Were a row lost
+    # all the same, there would be more of the side's own rows than of these.
+    lateral = f"CROSS JOIN {lateral}" if keeps_rows(other.select) else f"LEFT JOIN {lateral} ON true"
     return tuple(f"SELECT {outputs} FROM ({part}) o {lateral}" for part in _own(side, scope))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ecluse.errors import unless_secret
 from ecluse.model.names import ident, literal
 from ecluse.model.report import Difference
 from ecluse.proof.checksum import ROW, Projection, Sum, second_hash, text_form
@@ -197,7 +198,7 @@ def _told(
     names: Sequence[str], details: tuple[list[str], list[str | None]] | None, told: Iterable[str]
 ) -> dict[str, str | None]:
     values = dict(zip(names, details[1], strict=False)) if details else {}  # no values were fetched: nothing is told
-    return {name: values[name] for name in told if name in values}
+    return {name: unless_secret(name, values[name]) for name in told if name in values}
 
 
 def _details(target: Target, wanted: set[Hashes], show_values: bool) -> Details:

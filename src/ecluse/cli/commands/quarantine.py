@@ -15,7 +15,7 @@ from ecluse.cli.options import Group, current
 from ecluse.cli.project import Project
 from ecluse.cli.render import human
 from ecluse.cli.render.json import plain
-from ecluse.errors import NotConfirmed
+from ecluse.errors import NotConfirmed, unless_secret
 
 if TYPE_CHECKING:
     from ecluse.postgres.connect import Database
@@ -31,7 +31,7 @@ def quarantine() -> None:
 @arguments.show_values
 @current
 def list_(invocation: Invocation, /, migration: str | None, show_values: bool) -> None:
-    """List what is in quarantine and what is parked; values only with --show-values."""
+    """List what is in quarantine and what is parked; values only with --show-values, and secrets not even then."""
     from ecluse.engine import journal
     from ecluse.engine.quarantine import listing
     from ecluse.postgres.connect import open_session
@@ -42,6 +42,8 @@ def list_(invocation: Invocation, /, migration: str | None, show_values: bool) -
     if not show_values:
         # The key is a value of the row as well.
         rows = [{k: v for k, v in row.items() if k not in ("row", "key")} for row in rows]
+    else:
+        rows = [row | {"row": {name: unless_secret(name, text) for name, text in row["row"].items()}} for row in rows]
     invocation.show({"migration": name, "rows": rows}, _lines)
 
 
