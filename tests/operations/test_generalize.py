@@ -10,7 +10,7 @@ import pytest
 from ecluse.engine import quarantine
 from ecluse.errors import EcluseError, MigrationFileError, PlanRefused, ValueRefused
 from ecluse.postgres.connect import Database, open_session
-from tests.harness import Stage, load, same, snapshot
+from tests.harness import Stage, load, same, same_structure, snapshot
 
 TABLES = """
 CREATE TYPE public.provider AS ENUM ('strava', 'garmin');
@@ -211,6 +211,26 @@ def test_a_row_that_waited_while_its_owner_left_is_refused_by_the_next_plan(data
     load(database, "DELETE FROM strava_connections WHERE user_id = 7")
     it.apply()
     it.switch()
+
+
+@pytest.mark.parametrize("values", ["'no number', 't'", "'0', 't'", "'7', ''", "'7', null"])
+def test_what_the_old_table_would_refuse_is_parked_and_keeps_nothing_else_away(
+    database: Database, tmp_path: Path, values: str
+) -> None:
+    checks = "ALTER TABLE strava_connections ADD CHECK (athlete > 0), ADD CONSTRAINT long CHECK (length(token) > 0);"
+    text = MIGRATION.replace('token = "text not null"', 'token = "text"')
+    it = stage(database, tmp_path, "view = true", TABLES + checks, text)
+    before = snapshot(database)
+    it.apply()
+    it.switch()
+    load(database, f"INSERT INTO connections (user_id, provider, account, token) VALUES (14, 'strava', {values})")
+    load(database, "UPDATE connections SET token = 'fresh' WHERE user_id = 4")
+    it.verify()
+    it.rollback()
+    assert rows(database, "SELECT source, key FROM ecluse.parked") == [("public.connections", "(11)")]
+    assert rows(database, "SELECT token FROM public.strava_connections WHERE user_id = 4") == [("fresh",)]
+    assert len(snapshot(database).rows["public.strava_connections"]) == 10
+    same_structure(snapshot(database).catalog, before.catalog)
 
 
 # --- rights and words --------------------------------------------------------------------------------

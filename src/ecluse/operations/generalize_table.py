@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from ecluse.model.catalog import Table
 from ecluse.model.flow import Flow, Follow, Member
-from ecluse.model.names import literal
+from ecluse.model.names import ident, literal
 from ecluse.operations import duplicates, rights
 from ecluse.operations.base import Operation
 from ecluse.operations.beside import BesideSpec, table_of
@@ -88,7 +88,7 @@ class GeneralizeTable(TableSpec, Operation):
         olds, news = carried_key(work, self, old, new, key, mapping, "columns")
         names = tuple(column.name for column in news)
         known = Generalized(old, was, becomes, tuple(zip(key, names, strict=True)), tuple(mapping.same.items()), kind)
-        known = replace(known, single=tuple(_single(old)))
+        known = replace(known, single=tuple(_single(old)), takes=tuple(_takes(old, new, mapping)))
         if rule:
             groups = tuple(group.values for group in rule.groups)
             known = replace(known, groups=groups, held=rule.held_back(roster), held_now=rule.held_now, kin=rule.kin)
@@ -203,6 +203,18 @@ def _single(old: Table) -> Iterator[str]:
     """The columns that are unique by themselves."""
     yield from (c.columns[0] for c in old.constraints if c.kind in "pu" and len(c.columns) == 1)
     yield from (i.columns[0] or "" for i in old.indexes if i.unique and i.valid and i.whole and len(i.columns) == 1)
+
+
+def _takes(old: Table, new: Table, mapping: Mapping) -> Iterator[str]:
+    """What the old table asks of a row, and the new one does not: a row without it is parked."""
+    for column in old.columns:
+        now = new.column(mapping.same.get(column.name, ""))
+        if column.not_null and column.written and not (now and now.not_null):
+            yield f"({mapping.old[column.name]}) IS NOT NULL"
+    values = ", ".join(f"{text} AS {ident(name)}" for name, text in mapping.old.items())
+    for check in old.constraints:
+        if check.condition and check.valid and set(check.columns) <= mapping.old.keys():
+            yield f"(SELECT {check.condition} IS NOT FALSE FROM (SELECT {values}) c)"
 
 
 def _orphans(work: Work, old: Table, new: Table, mapping: Mapping) -> Iterator[Findings]:

@@ -92,7 +92,7 @@ class Generalized:
     a condition over an old row `m` that stays behind, `held_now` the same before the run, as the plan asks it; `kin`
     are the expressions by which that depends on other rows. `kind` is the discriminator and its value as SQL, `single`
     are old columns of which no two rows have the same value, `groups` the expressions of what is unique in the new
-    table only.
+    table only. `takes` are conditions over a new row `m` without which the old table would not take it.
     """
 
     table: Table
@@ -106,11 +106,16 @@ class Generalized:
     held: str = ""
     held_now: str = ""
     kin: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
 
     def home(self, alias: str = "m") -> str:
         """Whether a new row has an old one."""
         column, value = self.kind
-        return f"{column_of(alias, column)} = {value}"
+        kind = f"{column_of(alias, column)} = {value}"
+        if not self.takes:
+            return kind
+        takes = " AND ".join(self.takes)
+        return f"{kind} AND " + (takes if alias == "m" else f"(SELECT {takes} FROM (SELECT {alias}.*) m)")
 
 
 @dataclass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from ecluse.model.catalog import Constraint, Table
 from ecluse.model.flow import Member, Side, fill
 from ecluse.model.names import ident
@@ -11,7 +9,6 @@ from ecluse.planning.flow_sql import UNITS, Places, find, rows_of_units
 from ecluse.planning.unique_sql import exclusions
 
 STAGED = "pg_temp.ecluse_staged"
-_CHECK = re.compile(r"CHECK (\(.*\))(?: NO INHERIT)?(?: NOT VALID)?\Z", re.S)
 
 
 def stage(old: Table) -> tuple[str, ...]:
@@ -47,8 +44,8 @@ def leave_out(old: Member, *, apart: bool) -> str:
     table = old.table
     asked = [f"m.{ident(c.name)} IS NOT NULL" for c in table.columns if c.not_null and c.written]
     for constraint in table.constraints:
-        if constraint.kind == "c" and (found := _CHECK.match(constraint.definition)):
-            asked.append(f"{found[1]} IS NOT FALSE")
+        if constraint.condition:
+            asked.append(f"{constraint.condition} IS NOT FALSE")
         if constraint.kind == "f" and constraint.references is not None:
             own = constraint.references == table.name
             if apart or not own:
