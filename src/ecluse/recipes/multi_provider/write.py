@@ -195,12 +195,21 @@ def _back(found: Found) -> dict[str, str]:
     return {"strava_athlete_id": number("provider_user_id", athlete)} if athlete else {}
 
 
+_DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}  # of the greatest number
+_BITS = {"smallint": 15, "integer": 31, "bigint": 63}
+
+
 def number(expression: str, column: Column) -> str:
-    """The expression as the number that the column held; NULL for what it could not hold."""
+    """The expression as the number that the column held; NULL for what is not the text of such a number."""
     if not WHOLE.fullmatch(column.type):
         return expression
-    digits = {"smallint": 4, "integer": 9, "bigint": 18}[column.type]
-    return f"case when {expression} ~ '^[0-9]{{1,{digits}}}$' then ({expression})::{column.type} end"
+    digits, most = _DIGITS[column.type], 2 ** _BITS[column.type]
+    value = f"({expression})::{column.type}"
+    return (
+        f"case when {expression} ~ '^(0|-?[1-9][0-9]*)$' then case when length({expression}) < {digits} then {value} "
+        f"when length({expression}) < {digits + 2} and ({expression})::numeric between -{most} and {most - 1} "
+        f"then {value} end end"
+    )
 
 
 def _activities(found: Found) -> Iterator[str]:
