@@ -52,6 +52,26 @@ def test_the_plan_accounts_for_every_row(database: Database, tmp_path: Path) -> 
     assert rows(database, f"SELECT {found} FROM public.activities") == [(151, 301)]
 
 
+UNIQUE = (
+    "UPDATE strava_connections SET athlete = 903 WHERE user_id = 3; ALTER TABLE strava_connections ADD UNIQUE (athlete)"
+)
+TOGETHER = ('"unique (provider, account)"', '"unique (provider, account, user_id)"')
+
+
+@pytest.mark.parametrize(("more", "changes"), [(UNIQUE, ()), ("", (TOGETHER,))], ids=["unique before", "both stay"])
+def test_two_accounts_are_two_whatever_is_unique(
+    database: Database, tmp_path: Path, more: str, changes: tuple[tuple[str, str], ...]
+) -> None:
+    it = stage(database, tmp_path, *changes, more=more)
+    it.apply()
+    it.switch()
+    linked = (
+        "SELECT user_id, count(connection_id) FROM public.activities WHERE user_id IN (2, 3, 5) GROUP BY 1 ORDER BY 1"
+    )
+    assert rows(database, linked) == [(2, 5), (3, 5), (5, 0)]
+    it.verify()
+
+
 def test_several_accounts_are_refused_where_nobody_says_otherwise(database: Database, tmp_path: Path) -> None:
     it = stage(database, tmp_path, AMBIGUOUS)
     assert [hazard.message for hazard in it.plan().refused] == [

@@ -88,10 +88,11 @@ class GeneralizeTable(TableSpec, Operation):
         olds, news = carried_key(work, self, old, new, key, mapping, "columns")
         names = tuple(column.name for column in news)
         known = Generalized(old, was, becomes, tuple(zip(key, names, strict=True)), tuple(mapping.same.items()), kind)
-        known = replace(known, single=tuple(_single(old)), takes=tuple(_takes(old, new, mapping)))
+        accounts = tuple(dict.fromkeys(mapping.new[name] for names in self._groups(new).values() for name in names))
+        takes = tuple(_takes(old, new, mapping))
+        known = replace(known, single=tuple(_single(old)), accounts=accounts, takes=takes)
         if rule:
-            groups = tuple(group.values for group in rule.groups)
-            known = replace(known, groups=groups, held=rule.held_back(roster), held_now=rule.held_now, kin=rule.kin)
+            known = replace(known, held=rule.held_back(roster), held_now=rule.held_now, kin=rule.kin)
         members = (
             self._leaving(known, mapping, rule, roster),
             self._arriving(known, new, mapping),
@@ -167,11 +168,11 @@ class GeneralizeTable(TableSpec, Operation):
     def _duplicates(
         self, work: Work, old: Table, new: Table, mapping: Mapping, key: tuple[str, ...]
     ) -> Duplicates | None:
-        groups = []
-        for constraint, unique in _unique(new):
-            names = tuple(name for name in unique if name != self._column)
-            if names and not _unique_already(old, names, mapping):
-                groups.append(Group(constraint, tuple(mapping.new[name] for name in names), ", ".join(names)))
+        groups = [
+            Group(constraint, tuple(mapping.new[name] for name in names), ", ".join(names))
+            for constraint, names in self._groups(new).items()
+            if not _unique_already(old, names, mapping)
+        ]
         if not groups:
             return None
         if len(key) != 1:
@@ -180,6 +181,11 @@ class GeneralizeTable(TableSpec, Operation):
         columns = [column.name for column in old.columns]
         first = work.mapping(self, self.first, columns, "first") if self.first else ""
         return Duplicates(old, key[0], tuple(groups), first, self.duplicates == "refuse")
+
+    def _groups(self, new: Table) -> dict[str, tuple[str, ...]]:
+        """What is unique among the rows of this kind, by the names of constraints and indexes."""
+        found = {name: tuple(each for each in unique if each != self._column) for name, unique in _unique(new)}
+        return {name: names for name, names in found.items() if names}
 
     def _read(self, old: Table, rule: Duplicates | None) -> list[str]:
         """The columns by which rows are kin: what they were is known from the log."""

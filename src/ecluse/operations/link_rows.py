@@ -121,7 +121,7 @@ class LinkRows(Operation):
         was, now = target.key[0]
         key = work.column(self, target.table, was, "references")
         references = work.name(self, self.references, "references")
-        accounts = tuple(value for group in target.groups if col(theirs) not in group for value in group)
+        accounts = tuple(value for value in target.accounts if value != col(theirs))
         return Links(table, mine.name, other, key, references, now, when, accounts, theirs in target.single)
 
     def _key(self, work: Work, draft: Draft, links: Links) -> None:

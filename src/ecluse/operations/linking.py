@@ -44,7 +44,7 @@ class Links:
         mine, key = col(self.theirs.name), col(self.becomes.name)
         stays = f"FILTER (WHERE NOT {held})" if held else ""
         one = ", ".join(self.accounts)
-        found = f"count(DISTINCT {f'ROW({one})' if len(self.accounts) > 1 else one})" if one else f"count(*) {stays}"
+        found = f"count(DISTINCT ROW({one}))" if one else f"count(*) {stays}"
         return (
             f"SELECT {mine} AS key, CASE WHEN {found} = 1 THEN (array_agg({key}) {stays})[1] END AS becomes, "
             f"{found} AS found\nFROM {source} m WHERE {only} AND {mine} IS NOT NULL GROUP BY {mine}"

@@ -91,8 +91,9 @@ class Generalized:
     `same` are pairs of columns, old and new, of which one is the other, `key` are those that identify a row. `held` is
     a condition over an old row `m` that stays behind, `held_now` the same before the run, as the plan asks it; `kin`
     are the expressions by which that depends on other rows. `kind` is the discriminator and its value as SQL, `single`
-    are old columns of which no two rows have the same value, `groups` the expressions of what is unique in the new
-    table only. `takes` are conditions over a new row `m` without which the old table would not take it.
+    are old columns of which no two rows have the same value, `accounts` expressions over an old row in all of which
+    rows agree that mean the same thing, `takes` conditions over a new row `m` without which the old table would not
+    take it.
     """
 
     table: Table
@@ -102,7 +103,7 @@ class Generalized:
     same: tuple[tuple[str, str], ...]
     kind: tuple[str, str]
     single: tuple[str, ...] = ()
-    groups: tuple[tuple[str, ...], ...] = ()
+    accounts: tuple[str, ...] = ()
     held: str = ""
     held_now: str = ""
     kin: tuple[str, ...] = ()
