@@ -155,7 +155,9 @@ def test_links_are_made_again_after_a_rollback(database: Database, tmp_path: Pat
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('references = "public.connections"', 'references = "public.users"', "is made by no `generalize_table` above"),
+        ('references = "public.connections"', 'references = "public.users"', "'public.users' has no column 'user_id'"),
+        ('references = "public.connections"', 'references = "public.nobodies"', "there is no table 'public.nobodies'"),
+        ('references = "public.connections"', 'references = "public.activities"', "rows of the same table"),
         ('match = { user_id = "user_id" }', 'match = { name = "user_id" }', "'name' is text, and 'user_id'"),
         ('match = { user_id = "user_id" }', 'match = { user_id = "nobody" }', "has no column 'nobody'"),
         ('unique = ["external_id"]', 'unique = ["external"]', "has no column 'external'"),

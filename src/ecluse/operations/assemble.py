@@ -35,7 +35,8 @@ def _depth(work: Work, draft: Draft, seen: tuple[str, ...]) -> int:
     """How many drafts this one refers to, one after another: the longest way up."""
     if str(draft.table.name) in seen:
         return 0
-    above = [work.drafts[k.references] for k in draft.table.foreign_keys if k.references in work.drafts]
+    keys = (*draft.table.foreign_keys, *draft.keys)
+    above = [work.drafts[k.references] for k in keys if k.references in work.drafts]
     path = (*seen, str(draft.table.name))
     return max((1 + _depth(work, parent, path) for parent in above if parent is not draft), default=0)
 

@@ -120,3 +120,9 @@ def _finding(rule: Duplicates) -> Findings:
     )
     rows = f"({rule.select(f'ONLY {rule.table.name.sql}', 'true')}) s WHERE s.because IS NOT NULL GROUP BY s.because"
     return Findings(rule.table.name, f"SELECT 'duplicates', {literal(level)}, {told} FROM {rows}")
+
+
+def single(table: Table) -> Iterator[str]:
+    """The columns of which no two rows of a table have the same value."""
+    yield from (c.columns[0] for c in table.constraints if c.kind in "pu" and len(c.columns) == 1)
+    yield from (i.columns[0] or "" for i in table.indexes if i.unique and i.valid and i.whole and len(i.columns) == 1)

@@ -19,7 +19,7 @@ from ecluse.operations.move_columns import Columns, Mapping, Words
 from ecluse.operations.reshape_members import TableSpec, new_table
 from ecluse.operations.rules import col
 from ecluse.operations.sides import carried_key, keyed_side
-from ecluse.operations.work import Findings, Generalized, Work, row_key
+from ecluse.operations.work import Findings, Referred, Work, row_key
 from ecluse.operations.writable_view import View
 
 
@@ -69,8 +69,6 @@ class GeneralizeTable(TableSpec, Operation):
             raise ValueError("'discriminator' is one column and its value: { provider = \"strava\" }")
         if self.keys and not self.profile:
             raise ValueError("'keys' are of a 'profile', and there is none")
-        if self.carry_triggers:
-            raise ValueError("the new table is another one: make its triggers with `define`")
         return self
 
     def describe(self) -> str:
@@ -87,10 +85,10 @@ class GeneralizeTable(TableSpec, Operation):
         kind = (self._column, self._value(new))
         olds, news = carried_key(work, self, old, new, key, mapping, "columns")
         names = tuple(column.name for column in news)
-        known = Generalized(old, was, becomes, tuple(zip(key, names, strict=True)), tuple(mapping.same.items()), kind)
+        known = Referred(old, was, becomes, tuple(zip(key, names, strict=True)), tuple(mapping.same.items()), kind)
         accounts = tuple(dict.fromkeys(mapping.new[name] for names in self._groups(new).values() for name in names))
         takes = tuple(_takes(old, new, mapping))
-        known = replace(known, single=tuple(_single(old)), accounts=accounts, takes=takes)
+        known = replace(known, single=tuple(duplicates.single(old)), accounts=accounts, takes=takes)
         if rule:
             known = replace(known, held=rule.held_back(roster), held_now=rule.held_now, kin=rule.kin)
         members = (
@@ -102,12 +100,12 @@ class GeneralizeTable(TableSpec, Operation):
         sides = (keyed_side(members[:1], olds), keyed_side(members[1:], news))
         work.first.append(Flow(becomes, *sides, follows=follows, same=known.same))
         work.made[new.name] = new
-        work.generalized[new.name] = known
+        work.referred[new.name] = known
         work.findings.extend(_orphans(work, old, new, mapping))
         if self.view:
             work.changes.append(View(work, old, new, mapping, kind, self.profile).define())
 
-    def _leaving(self, known: Generalized, mapping: Mapping, rule: Duplicates | None, roster: str) -> Member:
+    def _leaving(self, known: Referred, mapping: Mapping, rule: Duplicates | None, roster: str) -> Member:
         key = tuple(was for was, _ in known.key)
         return Member(
             known.old,
@@ -119,7 +117,7 @@ class GeneralizeTable(TableSpec, Operation):
             held=rule.held(roster) if rule else "",
         )
 
-    def _arriving(self, known: Generalized, new: Table, mapping: Mapping) -> Member:
+    def _arriving(self, known: Referred, new: Table, mapping: Mapping) -> Member:
         names = tuple(now for _, now in known.key)
         alike = ((self.profile, f"jsonb_strip_nulls({col(self.profile)})"),) if self.profile else ()
         return Member(known.new, new, mapping.forward(known.old), names, role="new", logged=names, alike=alike)
@@ -203,12 +201,6 @@ class GeneralizeTable(TableSpec, Operation):
             join=" AND ".join(f"{col(ours)} = {col(theirs, 'a')}" for ours, theirs in found.links),
             logged=found.logged,
         )
-
-
-def _single(old: Table) -> Iterator[str]:
-    """The columns that are unique by themselves."""
-    yield from (c.columns[0] for c in old.constraints if c.kind in "pu" and len(c.columns) == 1)
-    yield from (i.columns[0] or "" for i in old.indexes if i.unique and i.valid and i.whole and len(i.columns) == 1)
 
 
 def _takes(old: Table, new: Table, mapping: Mapping) -> Iterator[str]:

@@ -9,16 +9,17 @@ from pydantic import Field, model_validator
 
 from ecluse.model.catalog import Column, Constraint, Table
 from ecluse.model.flow import Follow, Reject
-from ecluse.model.names import ident
+from ecluse.model.names import Name, ident
 from ecluse.model.plan import Define
 from ecluse.operations import linking
 from ecluse.operations.base import Operation
 from ecluse.operations.draft import Draft, Target
+from ecluse.operations.duplicates import single
 from ecluse.operations.linking import Links, Second
 from ecluse.operations.reshape_columns import add_indexes
 from ecluse.operations.rules import INTEGERS, col
 from ecluse.operations.stand_in import StandIn, refer_to_first
-from ecluse.operations.work import Generalized, Work, row_key
+from ecluse.operations.work import ONE_AFTER_THE_OTHER, Referred, Work, row_key
 
 _CAST = re.compile(r"::[a-z ]+(\(\d+\))?\)?")
 _RULES = {"cascade": "c", "set null": "n", "restrict": "r", "no action": "a"}
@@ -35,10 +36,12 @@ class LinkRows(Operation):
     kind: Literal["link_rows"]
     table: str = Field(description="The table whose rows are linked, `schema.name`.")
     column: str = Field(description="The new column. It gets the type of the key that it refers to, and may be NULL.")
-    references: str = Field(description="The table referred to: one that `generalize_table` above makes.")
+    references: str = Field(
+        description="The table referred to: one that is there, or that `generalize_table` above makes."
+    )
     match: dict[str, str] = Field(
-        description="A column of the table, and the column of the old table of those that are referred to, with which "
-        "it must agree."
+        description="A column of the table, and the column with which it must agree: of the table referred to, as it "
+        "is before the migration."
     )
     when: str = Field(default="", description="A condition over the old row: which rows are linked; default is all.")
     missing: Literal["unlinked", "refuse", "quarantine"] = Field(
@@ -91,25 +94,39 @@ class LinkRows(Operation):
             if policy != "unlinked":
                 draft.rejects.append(Reject(*reject, self.column, policy == "refuse"))
         self._key(work, draft, links)
-        draft.at_home.append(links.at_home(col(self.column), target))
+        if target.kind:
+            draft.at_home.append(links.at_home(col(self.column), target))
         if self.unique:
             self._unique(work, draft, links)
         add_indexes(self, work, draft, self.indexes)
         work.findings.append(linking.account(links, target, self.missing, self.ambiguous))
-        work.log(target.old, (links.theirs.name,))
+        work.log(target.old, links.theirs.name)
         self._probe(work, draft, links, target)
 
-    def _target(self, work: Work) -> Generalized:
+    def _target(self, work: Work) -> Referred:
         name = work.name(self, self.references, "references")
-        found = work.generalized.get(name)
-        if found is None:
-            hint = f'an operation above: kind = "generalize_table", into = "{name}"'
-            raise work.wrong(self, f"'{name}' is made by no `generalize_table` above", "references", hint=hint)
+        found = work.referred.get(name) or self._as_it_is(work)
         if len(found.key) != 1:
             raise work.wrong(self, f"the rows of '{name}' have a key of {len(found.key)} columns", "references")
         return found
 
-    def _links(self, work: Work, table: Table, target: Generalized) -> Links:
+    def _as_it_is(self, work: Work) -> Referred:
+        """A table that is there. It is built anew like all tables of flows: so its writes are known."""
+        table = work.table(self, self.references, "references")
+        draft = work.draft(table)
+        if table.name == Name.parse(self.table):
+            raise work.wrong(
+                self, f"the rows of '{table.name}' cannot be linked to rows of the same table", "references"
+            )
+        if draft.rejects or any(name in draft.conversions for name in draft.key):
+            text = f"'{table.name}' is changed by an operation above in a way that its rows cannot be referred to by"
+            raise work.wrong(self, text, "references", hint=ONE_AFTER_THE_OTHER)
+        draft.in_place = False
+        same = tuple((c.name, c.name) for c in table.columns if c.name not in {*draft.leaving, *draft.conversions})
+        key = tuple((name, name) for name in draft.key)
+        return Referred(table, draft.old, draft.new, key, same, single=tuple(single(table)))
+
+    def _links(self, work: Work, table: Table, target: Referred) -> Links:
         [(ours, theirs)] = self.match.items()
         mine = work.column(self, table, ours, "match", ours)
         other = work.column(self, target.table, theirs, "match", ours)
@@ -168,7 +185,7 @@ class LinkRows(Operation):
         apart = apart and all(_CAST.sub("", value).strip("()") == col(read[0]) for value in values)
         return Second(draft.table, key[0], read[0], values, links, first, apart)
 
-    def _probe(self, work: Work, draft: Draft, links: Links, target: Generalized) -> None:
+    def _probe(self, work: Work, draft: Draft, links: Links, target: Referred) -> None:
         """Ask after the switch whether rows refer to what matches them, where both columns are what they were."""
         now = dict(target.same).get(links.theirs.name)
         if now is None or links.ours in draft.leaving or links.ours in draft.conversions:

@@ -14,7 +14,7 @@ from ecluse.model.flow import ONLY, Roster
 from ecluse.model.names import Name, literal
 from ecluse.operations.inputs import input_name
 from ecluse.operations.rules import col
-from ecluse.operations.work import Findings, Generalized, Work
+from ecluse.operations.work import Findings, Referred, Work
 
 _LINK = "ecluse_link"
 
@@ -73,13 +73,13 @@ class Links:
         if not self.single:
             yield ambiguous, (f"({linked} AND {several})", f"several rows of {self.references} match its {self.ours}")
 
-    def at_home(self, link: str, target: Generalized) -> str:
-        """Whether the old shape knows what a new row refers to."""
+    def at_home(self, link: str, target: Referred) -> str:
+        """Whether the old shape knows what a new row refers to, which may be a row of another kind."""
         same = f"{col(self.key, 'p')} = {link} AND {target.home('p')}"
         return f"({link} IS NULL OR EXISTS (SELECT FROM {{{{{target.new}}}}} p WHERE {same}))"
 
 
-def add(work: Work, links: Links, target: Generalized) -> str:
+def add(work: Work, links: Links, target: Referred) -> str:
     """Add the roster of what can be referred to; gives its alias."""
     alias = work.alias(f"{links.references.name}__by_{links.theirs.name}")
     type_ = links.becomes.type
@@ -102,7 +102,7 @@ def add(work: Work, links: Links, target: Generalized) -> str:
 # --- who is linked ----------------------------------------------------------------------------------
 
 
-def account(links: Links, target: Generalized, missing: str, ambiguous: str) -> Findings:
+def account(links: Links, target: Referred, missing: str, ambiguous: str) -> Findings:
     """How many rows are linked, and why the others are not."""
     linked = links.when or "true"
     reasons = (

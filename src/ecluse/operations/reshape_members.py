@@ -58,12 +58,12 @@ class TableSpec(Settings):
     grants_like: str = Field(default="", description="The table whose owner and grants it gets.")
     rls: bool | None = Field(default=None, description="Row level security.")
     policies: dict[str, str] | None = Field(default=None, description="Name and what follows ON table.")
-    carry_triggers: tuple[str, ...] = Field(default=(), description="Triggers of the replaced table to keep.")
 
 
 class NewSpec(TableSpec, MemberSpec):
     """A table of the new shape."""
 
+    carry_triggers: tuple[str, ...] = Field(default=(), description="Triggers of the replaced table to keep.")
     role: str = Field(default="", pattern="^(replaces|new|aside|)$", description="aside: the engine's own table.")
 
 
@@ -103,7 +103,8 @@ def _with_surroundings(
     if base is None:
         _check_rls(work, table, model, spec)
         return table
-    _check_triggers(work, operation, spec, base, *path)
+    carried = spec.carry_triggers if isinstance(spec, NewSpec) else ()
+    _check_triggers(work, operation, carried, base, *path)
     return replace(
         anonymous(base),
         columns=tuple(_taken_over(column, base) for column in table.columns),
@@ -112,7 +113,7 @@ def _with_surroundings(
         comment=base.comment if spec.comment is None else spec.comment,
         owner=table.owner,
         grants=table.grants,
-        triggers=tuple(trigger for trigger in base.triggers if trigger.name in spec.carry_triggers),
+        triggers=tuple(trigger for trigger in base.triggers if trigger.name in carried),
         policies=base.policies if policies is None else policies,
         rls=base.rls if spec.rls is None else spec.rls,
         statistics=(),
@@ -128,8 +129,8 @@ def _taken_over(column: Column, base: Table) -> Column:
     return replace(column, sequence=was.sequence, identity_options=column.identity_options or was.identity_options)
 
 
-def _check_triggers(work: Work, operation: Operation, spec: TableSpec, base: Table, *path: str | int) -> None:
-    for missing in sorted(set(spec.carry_triggers) - {trigger.name for trigger in base.triggers}):
+def _check_triggers(work: Work, operation: Operation, carried: tuple[str, ...], base: Table, *path: str | int) -> None:
+    for missing in sorted(set(carried) - {trigger.name for trigger in base.triggers}):
         raise work.wrong(operation, f"table '{base.name}' has no trigger '{missing}'", *path, "carry_triggers")
 
 

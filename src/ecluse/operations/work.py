@@ -85,15 +85,15 @@ class Becoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Generalized:
-    """A table that becomes a kind of another: what those must know whose rows refer to its rows.
+class Referred:
+    """A table whose rows others may be linked to: as it is, and as the migration leaves it.
 
-    `same` are pairs of columns, old and new, of which one is the other, `key` are those that identify a row. `held` is
-    a condition over an old row `m` that stays behind, `held_now` the same before the run, as the plan asks it; `kin`
-    are the expressions by which that depends on other rows. `kind` is the discriminator and its value as SQL, `single`
-    are old columns of which no two rows have the same value, `accounts` expressions over an old row in all of which
-    rows agree that mean the same thing, `takes` conditions over a new row `m` without which the old table would not
-    take it.
+    `key` are pairs of columns, old and new, that identify a row, `same` those of which one is the other. `kind` is the
+    discriminator and its value as SQL, where the table has rows of other kinds as well; `takes` are conditions over a
+    new row `m` without which the old table would not take it. `held` is a condition over an old row `m` that stays
+    behind, `held_now` the same before the run, as the plan asks it; `kin` are the expressions by which that depends on
+    other rows. `single` are old columns of which no two rows have the same value, `accounts` expressions over an old
+    row in all of which rows agree that mean the same thing.
     """
 
     table: Table
@@ -101,7 +101,7 @@ class Generalized:
     new: str
     key: tuple[tuple[str, str], ...]
     same: tuple[tuple[str, str], ...]
-    kind: tuple[str, str]
+    kind: tuple[str, str] | None = None
     single: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     held: str = ""
@@ -110,9 +110,10 @@ class Generalized:
     takes: tuple[str, ...] = ()
 
     def home(self, alias: str = "m") -> str:
-        """Whether a new row has an old one."""
-        column, value = self.kind
-        kind = f"{column_of(alias, column)} = {value}"
+        """Whether a new row has an old one; empty where each has."""
+        if not self.kind:
+            return ""
+        kind = f"{column_of(alias, self.kind[0])} = {self.kind[1]}"
         if not self.takes:
             return kind
         takes = " AND ".join(self.takes)
@@ -135,7 +136,7 @@ class Work:
     first: list[Change] = field(default_factory=list)  # flows that others look up in, and so come before them
     imported: dict[Name, Imported] = field(default_factory=dict)
     made: dict[Name, Table] = field(default_factory=dict)  # new tables that later operations may speak of
-    generalized: dict[Name, Generalized] = field(default_factory=dict)  # by the name of the new table
+    referred: dict[Name, Referred] = field(default_factory=dict)  # new tables, by their names
     enums: dict[Name, tuple[str, ...]] = field(default_factory=dict)  # labels of what operations make or extend
     drafts: dict[Name, Draft] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)
@@ -232,14 +233,15 @@ class Work:
 
     # --- what is added ---------------------------------------------------------------------------
 
-    def log(self, alias: str, columns: Iterable[str]) -> None:
-        """Let the capture of an old anchor log these columns as well."""
+    def log(self, alias: str, column: str) -> None:
+        """Let the capture of an old table log this column as well."""
+        for draft in self.drafts.values():
+            if draft.old == alias and column not in draft.watched:
+                draft.watched.append(column)
         for number, flow in enumerate(self.first):
             if isinstance(flow, Flow) and flow.old.anchor.alias == alias:
-                logged = tuple(dict.fromkeys([*flow.old.anchor.logged, *columns]))
-                anchor = replace(flow.old.anchor, logged=logged)
-                old = replace(flow.old, members=(anchor, *flow.old.satellites))
-                self.first[number] = replace(flow, old=old)
+                anchor = replace(flow.old.anchor, logged=tuple(dict.fromkeys([*flow.old.anchor.logged, column])))
+                self.first[number] = replace(flow, old=replace(flow.old, members=(anchor, *flow.old.satellites)))
 
     def hazard(self, id: str, level: str, object: object, message: str, hint: str = "") -> None:
         """Note a finding for the plan, once."""
