@@ -6,7 +6,6 @@ from ecluse.model.catalog import Catalog, Table
 from ecluse.recipes.multi_provider import rights, tables
 from ecluse.recipes.multi_provider.recognise import (
     ACTIVITIES,
-    CONNECTIONS,
     TOKENS,
     USERS,
     WORKOUTS,
@@ -59,20 +58,12 @@ def token_indexes(tokens: Table | None) -> tuple[str, str] | None:
 
 
 def closing(catalog: Catalog, may: Rights) -> str:
-    """The script that closes the tables that were there, and the view of the old name, if it is wanted."""
+    """The script that closes the tables that were there."""
     return "\n".join(
         [
             "-- Run within the switch. People read their own rows, and nobody but services a secret.",
             "",
             rights.closing(may, rights.closable(catalog), columns_after(catalog)),
-            "",
-            "do $view$",
-            "begin",
-            f"    if to_regclass('{CONNECTIONS}') is not null then",
-            f"        revoke all on {CONNECTIONS} from public, anon, authenticated;",
-            "    end if;",
-            "end",
-            "$view$;",
             "",
         ]
     )

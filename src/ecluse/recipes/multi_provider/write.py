@@ -279,7 +279,7 @@ def _definitions(found: Found, made: Types) -> Iterator[str]:
     yield from _operation("sql", said, title="every connection is accounted for", up="sql/counts.sql", down="")
     if indexes := existing.token_indexes(found.tokens):
         yield from _operation("sql", title="indexes of password_reset_tokens", up=indexes[0], down=indexes[1])
-        yield 'phase = "after"'
+        yield 'phase = "before"'
 
 
 def _define(title: str, objects: list[str], probe: str) -> Iterator[str]:
