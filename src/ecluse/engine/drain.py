@@ -89,14 +89,14 @@ def until_little(run: Run, waiting: Callable[[], int], once: Callable[[], int]) 
 
 
 def drain_once(run: Run, conn: Connection, direction: Direction, at: Places) -> int:
-    """One batch in a transaction of its own; where it trips over a unique key, everything at once.
+    """One batch in a transaction of its own; where it trips over a unique key or a link, everything at once.
 
-    A value that moved from one unit to another may collide half way; the whole log at one snapshot cannot,
-    because the source itself holds no such pair.
+    A value that moved from one unit to another may collide half way, and a row may be linked to one that is not
+    there yet; the whole log at one snapshot cannot, because the source itself holds no such pair.
     """
     try:
         return _transaction(run, conn, direction, at, run.options.unit_batch)
-    except psycopg.errors.UniqueViolation:
+    except (psycopg.errors.UniqueViolation, ProofFailed):
         return _transaction(run, conn, direction, at, None)
 
 
