@@ -170,18 +170,24 @@ def shake(roster: Roster, at: Places) -> tuple[str, ...]:
 
 def following(flow: Flow, follow: Follow, at: Places) -> str:
     """Take the units in hand whose rows follow a key of which something else is said now."""
+    keys = f"SELECT s.key FROM {SHAKEN} s WHERE s.alias = {literal(follow.roster)}"
+    return f"INSERT INTO {UNITS} {_units_following(flow, follow, at, keys)} ON CONFLICT DO NOTHING"
+
+
+def _units_following(flow: Flow, follow: Follow, at: Places, found: str) -> str:
+    """The units whose rows follow one of the keys, texts named `key`, that a query finds."""
     member = flow.member(follow.member)
     column = member.table.column(follow.column)
     kind = column.type if column else "text"
-    keys = f"SELECT {_as_value('s.key', kind)} FROM {SHAKEN} s WHERE s.alias = {literal(follow.roster)}"
+    keys = f"SELECT {_as_value('s.key', kind)} FROM ({found}) s"
     rows = f"(SELECT m.* FROM {at.sql(member.alias)} m WHERE m.{ident(follow.column)} = ANY (ARRAY({keys})))"
     unit = fill(flow.old.unit, at.sql)
     if member is flow.old.anchor:
-        found = f"SELECT ({unit}) AS unit FROM {rows} m"
+        units = f"SELECT ({unit}) AS unit FROM {rows} m"
     else:
         anchors = at.sql(flow.old.anchor.alias)
-        found = f"SELECT (SELECT {unit} FROM (SELECT a.*) m) AS unit FROM {rows} m JOIN {anchors} a ON {member.join}"
-    return f"INSERT INTO {UNITS} SELECT DISTINCT unit FROM ({found}) s WHERE unit IS NOT NULL ON CONFLICT DO NOTHING"
+        units = f"SELECT (SELECT {unit} FROM (SELECT a.*) m) AS unit FROM {rows} m JOIN {anchors} a ON {member.join}"
+    return f"SELECT DISTINCT unit FROM ({units}) s WHERE unit IS NOT NULL"
 
 
 def _as_value(key: str, kind: str) -> str:
@@ -198,15 +204,25 @@ def _as_value(key: str, kind: str) -> str:
 
 def deviating(roster: Roster, at: Places) -> str:
     """How many keys, without those in hand, the roster and its rule say different things of."""
+    in_hand = f"EXISTS (SELECT FROM {ASKED} a WHERE a.key = d.key)"
+    return f"SELECT count(*) FROM ({_deviating(roster, at)}) d WHERE NOT {in_hand}"
+
+
+def units_judged_otherwise(flow: Flow, follow: Follow, roster: Roster, at: Places) -> str:
+    """The units that follow keys of which the rule says something else by now than the roster."""
+    return _units_following(flow, follow, at, _deviating(roster, at))
+
+
+def _deviating(roster: Roster, at: Places) -> str:
     key, names = ident(roster.key[0]), columns(roster)
     said, rule = (f"ROW({column_list(names, f'{alias}.')})::text" for alias in ("r", "j"))
     nothing = f"ROW({', '.join('NULL' for _ in names)})"
     there = f"(SELECT r.* FROM {roster.name.sql} r WHERE ROW({column_list(names, 'r.')}) IS DISTINCT FROM {nothing})"
     # The rule is asked once, of all rows: it is what takes the time.
     return (
-        f"SELECT count(*) FROM {there} r FULL JOIN ({judged(roster, at)}) j ON j.{key} = r.{key} "
-        f'WHERE (r.{key} IS NULL OR j.{key} IS NULL OR {said} COLLATE "C" IS DISTINCT FROM {rule} COLLATE "C") '
-        f"AND NOT EXISTS (SELECT FROM {ASKED} a WHERE a.key = coalesce(r.{key}, j.{key})::text)"
+        f"SELECT coalesce(r.{key}, j.{key})::text AS key "
+        f"FROM {there} r FULL JOIN ({judged(roster, at)}) j ON j.{key} = r.{key} "
+        f'WHERE r.{key} IS NULL OR j.{key} IS NULL OR {said} COLLATE "C" IS DISTINCT FROM {rule} COLLATE "C"'
     )
 
 
