@@ -70,6 +70,24 @@ def test_the_same_account_twice_is_not_ambiguous(database: Database, tmp_path: P
     it.verify()
 
 
+def test_a_connection_without_an_account_is_one_of_its_own(database: Database, tmp_path: Path) -> None:
+    more = (
+        "ALTER TABLE strava_connections ALTER athlete DROP NOT NULL;"
+        "UPDATE strava_connections SET athlete = NULL WHERE user_id IN (2, 5, 7);"
+        "INSERT INTO strava_connections (user_id, athlete, token) VALUES (7, NULL, 'another'), (8, NULL, 'another')"
+    )
+    changes = (
+        ('account = "text not null"', 'account = "text"'),
+        ('connections_user_id_provider_key = "unique (user_id, provider)"', ""),
+    )
+    it = stage(database, tmp_path, *changes, more=more)
+    it.apply()
+    it.switch()
+    linked = "SELECT user_id, count(connection_id) FROM public.activities WHERE user_id IN (2, 5, 7, 8)"
+    assert rows(database, f"{linked} GROUP BY 1 ORDER BY 1") == [(2, 5), (5, 0), (7, 0), (8, 0)]
+    it.verify()
+
+
 def test_rows_that_match_nothing_may_go_to_quarantine(database: Database, tmp_path: Path) -> None:
     change = ("unique = [", 'missing = "quarantine"\nunique = [')
     it = stage(database, tmp_path, change, more="DROP TABLE workouts")

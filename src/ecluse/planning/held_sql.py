@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Flow, Member, fill
 from ecluse.model.names import ident, literal
+from ecluse.operations.expressions import of_row
 from ecluse.planning.flow_sql import (
     JOURNAL,
     UNITS,
@@ -123,7 +122,7 @@ def park_unheld(run: int, flow: Flow, member: Member, at: Places, again: str = "
 
 def _as_held(member: Member, alias: str) -> str:
     """The row as the old shape tells it from others."""
-    alike = {name: re.sub(r"\bm\.", f"{alias}.", text) for name, text in member.alike}
+    alike = {name: of_row(text, alias) for name, text in member.alike}
     values = (alike.get(name, f"{alias}.{ident(name)}") for name in member.columns)
     return f'ROW({", ".join(values)})::text COLLATE "C"'
 

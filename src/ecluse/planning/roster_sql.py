@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ecluse.model.flow import ONLY, Flow, Follow, Member, Roster, fill
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
 from ecluse.model.uuid_sql import canonical
+from ecluse.operations.expressions import of_row
 from ecluse.operations.rules import INTEGERS, integer_or_null
 from ecluse.planning.flow_sql import TAKEN, UNITS, Places, column_list, log_name
 
@@ -94,16 +94,12 @@ def _needed(roster: Roster, source: Member) -> Iterator[tuple[str, str]]:
     for number, expression in enumerate(roster.kin):
         if expression in plain:
             continue
-        yield f"kin{number}", f"USING hash ((({_over(expression, '')})))"
+        yield f"kin{number}", f"USING hash ((({of_row(expression, '')})))"
 
 
 def index_names(plan: Plan) -> tuple[Name, ...]:
     """The indexes of all kin."""
     return tuple(name for roster in plan.rosters for name, _ in source_indexes(roster, source_of(plan, roster)))
-
-
-def _over(expression: str, alias: str) -> str:
-    return re.sub(r"\bm\.", f"{alias}." if alias else "", expression)
 
 
 # --- judged again -----------------------------------------------------------------------------------
@@ -115,9 +111,11 @@ def ask(run: int, roster: Roster, source: Member, at: Places, *, taken: bool = T
     log = f"(SELECT m.* FROM {log_name(run, source)} m{only} WHERE m.op <> 'T')"
     key, table = ident(roster.column), at.sql(source.alias)
     own = [f"SELECT m.{key}::text AS key FROM {log} m"]
-    own += [f"SELECT o.{key}::text FROM {log} m JOIN {table} o ON {_over(k, 'o')} = {k}" for k in roster.kin]
+    own += [f"SELECT o.{key}::text FROM {log} m JOIN {table} o ON {of_row(k, 'o')} = {k}" for k in roster.kin]
     asked = f"(SELECT m.* FROM {ASKED} a JOIN {table} m ON m.{key} = a.key::{roster.key[1]})"
-    beside = [f"SELECT o.{key}::text AS key FROM {asked} m JOIN {table} o ON {_over(k, 'o')} = {k}" for k in roster.kin]
+    beside = [
+        f"SELECT o.{key}::text AS key FROM {asked} m JOIN {table} o ON {of_row(k, 'o')} = {k}" for k in roster.kin
+    ]
     statements = [
         f"DELETE FROM {ASKED}",
         f"INSERT INTO {ASKED} SELECT DISTINCT s.key, true FROM ({' UNION '.join(own)}) s WHERE s.key IS NOT NULL",
