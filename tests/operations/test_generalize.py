@@ -132,6 +132,25 @@ def test_a_rollback_puts_the_table_in_the_place_of_the_view(database: Database, 
     same(snapshot(database), before)
 
 
+def test_what_the_old_table_would_refuse_is_parked(database: Database, tmp_path: Path) -> None:
+    more = "ALTER TABLE strava_connections ADD CHECK (athlete > 100)"
+    it = stage(database, tmp_path, tables=TABLES + more)
+    it.apply()
+    it.switch()
+    load(
+        database,
+        "INSERT INTO connections (user_id, provider, account, token) "
+        "VALUES (12, 'strava', 'no number', 't'), (13, 'strava', '13', 't'), (14, 'strava', '914', 't');"
+        "UPDATE connections SET account = 'no number either', token = 'fresh' WHERE id = 3",
+    )
+    it.verify()
+    it.rollback()
+    parked = rows(database, "SELECT key FROM ecluse.parked WHERE source = 'public.connections' ORDER BY 1")
+    assert parked == [("(11)",), ("(12)",), ("(3)",)]
+    told = rows(database, "SELECT id, athlete, token FROM public.strava_connections WHERE id IN (3, 13) OR id > 10")
+    assert sorted(told) == [(3, 903, "token 3"), (13, 914, "t")]
+
+
 def test_a_view_that_loses_its_writer_fails_the_proof(database: Database, tmp_path: Path) -> None:
     it = switched(database, tmp_path)
     load(database, "DROP TRIGGER strava_connections_write ON strava_connections")
