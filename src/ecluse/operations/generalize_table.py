@@ -157,7 +157,11 @@ class GeneralizeTable(TableSpec, Operation):
             raise work.wrong(self, f"'{self._column}' is the discriminator, and has a value besides", "values")
         values = {**self.values, self._column: literal(self.discriminator[self._column])}
         words = Words(values, self.back, self.profile, "profile", self.keys, nulls=True, same_database=True)
-        return Columns(self, work, old, new, words).mapping()
+        found = Columns(self, work, old, new, words).mapping()
+        home = f"{col(self._column)} = {self._value(new)}"
+        # A WHERE alone does not keep the server from computing them of other kinds, which may have other texts there.
+        told = {n: text if n in found.same else f"CASE WHEN {home} THEN {text} END" for n, text in found.old.items()}
+        return replace(found, old=told)
 
     # --- duplicates ------------------------------------------------------------------------------
 
