@@ -10,7 +10,7 @@ import pytest
 from ecluse.engine import quarantine
 from ecluse.errors import EcluseError, MigrationFileError, PlanRefused, ValueRefused
 from ecluse.postgres.connect import Database, open_session
-from tests.harness import Stage, load, same, same_structure, snapshot
+from tests.harness import Listener, Stage, load, same, same_structure, snapshot
 
 TABLES = """
 CREATE TYPE public.provider AS ENUM ('strava', 'garmin');
@@ -132,11 +132,64 @@ def test_a_rollback_puts_the_table_in_the_place_of_the_view(database: Database, 
     same(snapshot(database), before)
 
 
+def test_what_the_old_table_would_refuse_is_parked(database: Database, tmp_path: Path) -> None:
+    more = "ALTER TABLE strava_connections ADD CHECK (athlete > 100)"
+    it = stage(database, tmp_path, tables=TABLES + more)
+    it.apply()
+    it.switch()
+    load(
+        database,
+        "INSERT INTO connections (user_id, provider, account, token) "
+        "VALUES (12, 'strava', 'no number', 't'), (13, 'strava', '13', 't'), (14, 'strava', '914', 't');"
+        "UPDATE connections SET account = 'no number either', token = 'fresh' WHERE id = 3",
+    )
+    it.verify()
+    it.rollback()
+    parked = rows(database, "SELECT key FROM ecluse.parked WHERE source = 'public.connections' ORDER BY 1")
+    assert parked == [("(11)",), ("(12)",), ("(3)",)]
+    told = rows(database, "SELECT id, athlete, token FROM public.strava_connections WHERE id IN (3, 13) OR id > 10")
+    assert sorted(told) == [(3, 903, "token 3"), (13, 914, "t")]
+
+
 def test_a_view_that_loses_its_writer_fails_the_proof(database: Database, tmp_path: Path) -> None:
     it = switched(database, tmp_path)
     load(database, "DROP TRIGGER strava_connections_write ON strava_connections")
     result = it.engine().verify(it.name)
     assert [probe.title for probe in result.probes if not probe.passed and "written" in probe.title]
+
+
+def test_a_view_has_generated_columns_and_refuses_another_key_where_the_server_gives_it(
+    database: Database, tmp_path: Path
+) -> None:
+    more = (
+        "ALTER TABLE strava_connections ADD found text, ADD there integer,"
+        "ADD greeting text GENERATED ALWAYS AS ('Hi ' || first_name || found) STORED"
+    )
+    text = (
+        MIGRATION.replace("{words}", "view = true")
+        .replace("by default", "always")
+        .replace("jsonb not null def", "jsonb def")
+    )
+    text = text.replace('token = "text', 'found = "text"\nhello = "text"\ntoken = "text', 1)
+    text = text.replace('athlete::text" }', 'athlete::text", hello = "greeting" }')
+    it = stage(database, tmp_path, tables=TABLES + more, text=text)
+    it.apply()
+    it.switch()
+    load(
+        database,
+        "UPDATE connections SET profile = NULL WHERE id = 5; UPDATE strava_connections SET there = 7 WHERE id = 5;"
+        "UPDATE strava_connections SET found = '!' WHERE id = 4;"
+        "INSERT INTO strava_connections (user_id, athlete, first_name, found) VALUES (12, 912, 'New', '?')",
+    )
+    told = rows(database, "SELECT id, greeting, there FROM public.strava_connections WHERE id IN (4, 5, 11) ORDER BY 1")
+    assert told == [(4, "Hi First 4!", None), (5, None, 7), (11, "Hi New?", None)]
+    assert rows(database, "SELECT hello FROM public.connections WHERE id IN (4, 11) ORDER BY id") == [
+        ("Hi First 4!",),
+        ("Hi New?",),
+    ]
+    with pytest.raises(psycopg.errors.GeneratedAlways, match="id is generated"):
+        load(database, "UPDATE strava_connections SET id = 99 WHERE id = 4")
+    it.verify()
 
 
 # --- rows that are equal -----------------------------------------------------------------------------
@@ -174,6 +227,40 @@ def test_the_first_stays_and_another_takes_its_place_when_it_goes(database: Data
         ("905",),
         ("999",),
     ]
+
+
+def test_what_makes_rows_equal_may_look_like_sql(database: Database, tmp_path: Path) -> None:
+    text = MIGRATION.replace("athlete::text", "'https://m.example.org/' || athlete")
+    text = text.replace("case when account ~ '^[0-9]{1,18}$' then account::bigint end", "substr(account, 23)::bigint")
+    it = stage(database, tmp_path, 'duplicates = "quarantine"', text=text)
+
+    def write(name: str) -> None:
+        if name == "copied":
+            load(database, "UPDATE strava_connections SET athlete = 908 WHERE id = 4")
+
+    it.apply(Listener(on_record=write))
+    it.switch()
+    assert rows(database, "SELECT key FROM ecluse.quarantine") == [("(8)",)]
+    assert rows(database, "SELECT account FROM public.connections WHERE id = 4") == [("https://m.example.org/908",)]
+    it.verify()
+
+
+def test_references_to_a_table_with_an_odd_name_follow(database: Database, tmp_path: Path) -> None:
+    more = (
+        'ALTER TABLE strava_connections RENAME TO "Strava (all)"; ALTER TABLE "Strava (all)" RENAME id TO "the ""Id)";'
+        'CREATE TABLE tokens (id integer PRIMARY KEY, of_it integer REFERENCES "Strava (all)");'
+        "INSERT INTO tokens VALUES (1, 5)"
+    )
+    text = MIGRATION.replace('"public.strava_connections"', "'public.\"Strava (all)\"'").replace("{words}", "")
+    text = text.replace("values = {", """values = { id = '"the ""Id)"', """)
+    it = stage(database, tmp_path, tables=TABLES + more, text=text)
+    before = snapshot(database)
+    it.apply()
+    it.switch()
+    asked = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'tokens_of_it_fkey'"
+    assert rows(database, asked) == [("FOREIGN KEY (of_it) REFERENCES public.connections(id)",)]
+    it.rollback()
+    same(snapshot(database), before)
 
 
 def test_a_row_in_quarantine_is_in_the_old_shape_again_after_a_rollback(database: Database, tmp_path: Path) -> None:

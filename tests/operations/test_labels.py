@@ -94,3 +94,25 @@ def test_what_the_new_application_leaves_out_is_not_taken_for_a_loss(database: D
         ]
         parked = conn.execute("SELECT key FROM ecluse.parked").fetchall()
     assert parked == [("(7)",)]  # that Yoga is a run, the old shape cannot say
+
+
+@pytest.mark.parametrize("raw", ["", 'raw = "kind_raw"'])
+def test_a_label_that_the_enum_before_does_not_have_keeps_nobody_from_a_rollback(
+    database: Database, tmp_path: Path, raw: str
+) -> None:
+    it = stage(database, tmp_path, f'values = {{ Swim = "run" }}\n{raw}')
+    load(
+        database,
+        "CREATE TYPE was AS ENUM ('Run', 'Swim', 'ride'); DELETE FROM activities WHERE kind = 'Kitesurf';"
+        "ALTER TABLE activities ALTER kind TYPE was USING kind::was",
+    )
+    it.apply()
+    it.switch()
+    load(database, "INSERT INTO activities (id, kind) VALUES (5, 'run'), (6, 'other')")
+    it.verify()
+    it.rollback()
+    with open_session(database, role="test") as conn:
+        home = conn.execute("SELECT id, kind::text FROM public.activities ORDER BY 1").fetchall()
+        parked = conn.execute("SELECT key FROM ecluse.parked").fetchall()
+    assert home == [(1, "Run"), (4, "ride"), (5, "Run")]
+    assert ("(6)",) in parked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from ecluse.engine import quarantine
 from ecluse.errors import EcluseError
 from ecluse.postgres.connect import Database, open_session
-from tests.harness import SCENARIOS, Stage, load
+from tests.harness import OPTIONS, SCENARIOS, Halted, Listener, Stage, load
 
 CASE = SCENARIOS / "link_rows" / "activities"
 AMBIGUOUS = ('ambiguous = "unlinked"', 'ambiguous = "refuse"')
@@ -89,6 +90,24 @@ def test_the_same_account_twice_is_not_ambiguous(database: Database, tmp_path: P
     it.verify()
 
 
+def test_a_connection_without_an_account_is_one_of_its_own(database: Database, tmp_path: Path) -> None:
+    more = (
+        "ALTER TABLE strava_connections ALTER athlete DROP NOT NULL;"
+        "UPDATE strava_connections SET athlete = NULL WHERE user_id IN (2, 5, 7);"
+        "INSERT INTO strava_connections (user_id, athlete, token) VALUES (7, NULL, 'another'), (8, NULL, 'another')"
+    )
+    changes = (
+        ('account = "text not null"', 'account = "text"'),
+        ('connections_user_id_provider_key = "unique (user_id, provider)"', ""),
+    )
+    it = stage(database, tmp_path, *changes, more=more)
+    it.apply()
+    it.switch()
+    linked = "SELECT user_id, count(connection_id) FROM public.activities WHERE user_id IN (2, 5, 7, 8)"
+    assert rows(database, f"{linked} GROUP BY 1 ORDER BY 1") == [(2, 5), (5, 0), (7, 0), (8, 0)]
+    it.verify()
+
+
 def test_rows_that_match_nothing_may_go_to_quarantine(database: Database, tmp_path: Path) -> None:
     change = ("unique = [", 'missing = "quarantine"\nunique = [')
     it = stage(database, tmp_path, change, more="DROP TABLE workouts")
@@ -150,6 +169,46 @@ def test_links_are_made_again_after_a_rollback(database: Database, tmp_path: Pat
     crossed = "SELECT count(*) FROM public.activities a JOIN public.connections c ON c.id = a.connection_id"
     assert rows(database, f"{crossed} WHERE a.user_id <> c.user_id") == [(0,)]
     assert rows(database, f"{crossed} WHERE a.user_id = 70") == [(1,)]
+
+
+def test_a_link_to_what_waits_in_the_log_is_no_stumbling_block(database: Database, tmp_path: Path) -> None:
+    """Who left and came back has two entries far apart: a batch that has the first alone would link to nobody."""
+    unique = (
+        "DELETE FROM strava_connections WHERE user_id IN (3, 5);"
+        "ALTER TABLE strava_connections ADD UNIQUE (user_id), ADD UNIQUE (athlete)"
+    )
+    it = stage(database, tmp_path, more=unique)
+    it.options = replace(OPTIONS, unit_batch=20)
+
+    def write(name: str) -> None:
+        if name == "copied":
+            load(database, "DELETE FROM strava_connections WHERE user_id = 32")
+            load(database, "UPDATE strava_connections SET token = 'fresh'")
+            load(database, "INSERT INTO strava_connections (user_id, athlete, token) VALUES (32, 5032, 'again')")
+
+    it.apply(Listener(on_record=write))
+    it.switch()
+    assert rows(database, "SELECT count(connection_id) FROM public.activities WHERE user_id = 32") == [(5,)]
+    it.verify()
+
+
+def test_a_rollback_that_was_given_up_is_no_difference(database: Database, tmp_path: Path) -> None:
+    it = stage(database, tmp_path)
+    it.apply()
+    it.switch()
+    load(
+        database,
+        "INSERT INTO connections (id, user_id, provider, account, token) VALUES (500, 50, 'garmin', 'g', 't');"
+        "INSERT INTO connections (id, user_id, provider, account, token) VALUES (501, 51, 'strava', '51', 't');"
+        "INSERT INTO activities (id, user_id, connection_id, external_id, name) VALUES (901, 51, 501, '78', 'Strava')",
+    )
+    with pytest.raises(Halted):
+        it.rollback(Listener(at=1))
+    assert rows(database, "SELECT status FROM ecluse.run") == [("switched",)]
+    assert rows(database, "SELECT source, key FROM ecluse.parked") == [("public.connections", "(500)")]
+    it.verify()
+    load(database, "UPDATE activities SET name = 'another' WHERE user_id = 51")
+    it.verify()
 
 
 @pytest.mark.parametrize(

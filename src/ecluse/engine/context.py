@@ -96,7 +96,6 @@ class Run:
     options: Options = field(default_factory=Options)
     stop: Stop = field(default_factory=Stop)
     prepared: Prepared = field(default_factory=Prepared)
-    blocked: int = 0  # units that could not go home, as far as this process has seen
 
     @property
     def building(self) -> Places:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from ecluse.engine import prepare, rosters
+from ecluse.engine import journal, prepare, rosters
 from ecluse.engine.context import Connection, Restart, Run
 from ecluse.errors import ProofFailed
 from ecluse.model.flow import Flow, Follow, Member, Side
@@ -41,6 +41,8 @@ class Direction:
 
 _TRICKLE = 500  # entries that may be left to the switch
 _STUCK = 6  # rounds that did not get smaller
+
+BLOCKED = "units were kept from going home"
 
 FORWARD, HOME = Direction(home=False), Direction(home=True)
 
@@ -89,14 +91,14 @@ def until_little(run: Run, waiting: Callable[[], int], once: Callable[[], int]) 
 
 
 def drain_once(run: Run, conn: Connection, direction: Direction, at: Places) -> int:
-    """One batch in a transaction of its own; where it trips over a unique key, everything at once.
+    """One batch in a transaction of its own; where it trips over a unique key or a link, everything at once.
 
-    A value that moved from one unit to another may collide half way; the whole log at one snapshot cannot,
-    because the source itself holds no such pair.
+    A value that moved from one unit to another may collide half way, and a row may be linked to one that is not
+    there yet; the whole log at one snapshot cannot, because the source itself holds no such pair.
     """
     try:
         return _transaction(run, conn, direction, at, run.options.unit_batch)
-    except psycopg.errors.UniqueViolation:
+    except (psycopg.errors.UniqueViolation, ProofFailed):
         return _transaction(run, conn, direction, at, None)
 
 
@@ -200,17 +202,21 @@ def park_left(run: Run, conn: Connection) -> None:
 
 
 def _take_blocked(run: Run, conn: Connection, flow: Flow, at: Places, *, few: bool) -> list[str]:
-    """Take out of hand the units that would fall upon rows in quarantine; they are parked instead."""
+    """Take out of hand the units that would fall upon rows in quarantine, or that the old tables would refuse.
+
+    They are parked instead.
+    """
     held = conn.execute(
         "SELECT EXISTS (SELECT FROM ecluse.quarantine WHERE run = %s AND flow = %s AND state <> 'carried')",
         (run.id, flow.name),
     ).fetchone()
-    if not held or not held[0]:
-        return []
-    units = held_sql.blocked_units(run.id, flow, at)
-    blocked = f"DELETE FROM {flow_sql.UNITS} u WHERE u.unit IN ({units}) RETURNING u.unit"
-    found = [str(unit) for (unit,) in run.prepared.execute(conn, blocked, few=few)]
-    run.blocked += len(found)
+    beside = held_sql.blocked_units(run.id, flow, at) if held and held[0] else ""
+    found: list[str] = []
+    for units in filter(None, (held_sql.refused_units(flow, at), beside)):
+        blocked = f"DELETE FROM {flow_sql.UNITS} u WHERE u.unit IN ({units}) RETURNING u.unit"
+        found += [str(unit) for (unit,) in run.prepared.execute(conn, blocked, few=few)]
+    if found:
+        journal.record_step(conn, run.id, BLOCKED)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ecluse.engine import drain, journal
 from ecluse.engine.context import Connection, Run
 from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Flow, Member
@@ -13,7 +14,7 @@ from ecluse.planning import flow_sql, held_sql
 
 def withhold_orphans(run: Run, conn: Connection) -> None:
     """Clear the old rows that refer to a row that was parked; `park_left` parks what they are in the new shape."""
-    if not _anything_blocked(run, conn):
+    if drain.BLOCKED not in journal.steps_done(conn, run.id):
         return
     at = run.switched
     for flow in run.plan.flows:  # referenced tables first, so that a chain is followed in one pass
@@ -24,18 +25,6 @@ def withhold_orphans(run: Run, conn: Connection) -> None:
                 conn.execute(flow_sql.clear_units(flow.old, at))
                 later = f"SELECT {run.id}, {literal(flow.name)}, unit FROM {flow_sql.UNITS}"
                 conn.execute(f"INSERT INTO ecluse.to_park {later}")
-
-
-def _anything_blocked(run: Run, conn: Connection) -> bool:
-    """Whether a unit was kept from going home, by this process or by one before it."""
-    if run.blocked:
-        return True
-    row = conn.execute(
-        "SELECT EXISTS (SELECT FROM ecluse.parked WHERE run = %(run)s) "
-        "AND EXISTS (SELECT FROM ecluse.quarantine WHERE run = %(run)s AND state <> 'carried')",
-        {"run": run.id},
-    ).fetchone()
-    return bool(row and row[0])
 
 
 def _keys(run: Run, flow: Flow) -> Iterator[tuple[Member, Constraint, Member]]:

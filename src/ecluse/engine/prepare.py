@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from ecluse.errors import LockNotTaken
 from ecluse.model.flow import Flow, InputTable, Member, Side
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.report import Event
+from ecluse.operations.expressions import of_row
 from ecluse.planning import flow_sql, roster_sql
 from ecluse.planning.ddl_table import create_table
 from ecluse.postgres.locks import Blocker, with_lock_retries
@@ -232,12 +232,7 @@ def unit_index_name(flow: Flow, side: str) -> str:
 
 def unit_index(flow: Flow, side: Side, at: flow_sql.Places) -> str:
     """What follows `CREATE INDEX name` for a side whose `find` is not given; equality is all it serves."""
-    return f"ON {at.sql(side.anchor.alias)} USING hash (({_over_columns(side.unit)}))"
-
-
-def _over_columns(unit: str) -> str:
-    # An index expression has no alias: `m.` is only ever the anchor's own row in a unit.
-    return re.sub(r"\bm\.", "", unit)
+    return f"ON {at.sql(side.anchor.alias)} USING hash (({of_row(side.unit, '')}))"
 
 
 def forget(run: Run, conn: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 from ecluse.engine import drain, joining, journal, rosters, structure
@@ -13,7 +14,7 @@ from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import Name, ident, literal
 from ecluse.model.report import Account, Comparison, Event, Probe, Verification
-from ecluse.planning import flow_sql, switch_sql
+from ecluse.planning import flow_sql, roster_sql, switch_sql
 from ecluse.planning.flow_sql import Places, column_list
 from ecluse.proof.joint import prove
 from ecluse.proof.pairs import Scope, not_pending
@@ -55,6 +56,8 @@ def _scope(run: Run, both: Readers, flow: Flow, at: Places, switched: bool) -> S
         if member.role != "aside":
             query = flow_sql.units_of_log(run.id, side, member, at, taken=False)
             units |= {row[0] for row in session.execute(query.encode()) if row[0] is not None}
+    for query in _carried_home(run, flow, at) if switched else ():
+        units |= {row[0] for row in session.execute(query.encode())}
     pages = {}
     for member in flow.members:
         row = session.execute(
@@ -62,6 +65,17 @@ def _scope(run: Run, both: Readers, flow: Flow, at: Places, switched: bool) -> S
         ).fetchone()
         pages[member.alias] = int(row[0]) if row else 0
     return Scope(at, tuple(sorted(units)), pages, run.options.workers, switched)
+
+
+def _carried_home(run: Run, flow: Flow, at: Places) -> Iterator[str]:
+    """The units of which a rollback that was given up has left the old shape another idea than the new one has."""
+    for table in ("parked", "to_park"):
+        mine = f"run = {run.id} AND flow = {literal(flow.name)} AND unit IS NOT NULL"
+        yield f"SELECT unit FROM {flow_sql.JOURNAL}.{table} WHERE {mine}"
+    for follow in flow.follows:
+        roster = next(roster for roster in run.plan.rosters if roster.alias == follow.roster)
+        if roster.live:
+            yield roster_sql.units_judged_otherwise(flow, follow, roster, at)
 
 
 # --- conservation -----------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ them is qualified. Nothing here holds a connection.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -53,9 +52,6 @@ class Column:
         return not self.generated
 
 
-_CHECK = re.compile(r"CHECK (\(.*\))(?: NO INHERIT)?(?: NOT VALID)?\Z", re.S)
-
-
 @dataclass(frozen=True, slots=True)
 class Constraint:
     """A constraint; `definition` is pg_get_constraintdef()."""
@@ -70,12 +66,6 @@ class Constraint:
     deferrable: bool = False
     valid: bool = True
     comment: str | None = None
-
-    @property
-    def condition(self) -> str:
-        """What a check asks, in parentheses; empty for all others."""
-        found = _CHECK.match(self.definition) if self.kind == "c" else None
-        return found[1] if found else ""
 
 
 @dataclass(frozen=True, slots=True)

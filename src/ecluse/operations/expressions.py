@@ -15,6 +15,7 @@ from pglast.parser import ParseError, scan
 from pglast.visitors import Visitor
 
 from ecluse.model.flow import fill, places
+from ecluse.model.names import ident
 
 _VOLATILE_NAMES = """
 now random random_normal clock_timestamp statement_timestamp transaction_timestamp timeofday gen_random_uuid
@@ -220,6 +221,16 @@ def rewrite(text: str, replace: Callable[[Reference], str]) -> str:
         position = found.end
     # A comment at the end must not swallow what is put behind the expression.
     return "".join([*pieces, text[position:]]).strip() + ("\n" if "--" in text else "")
+
+
+def of_row(text: str, alias: str) -> str:
+    """The expression over `m`, over another row; without a name for it where `alias` is empty."""
+    row = f"{alias}." if alias else ""
+
+    def column(found: Reference) -> str:
+        return f"{row}{ident(found.column)}" if found.qualifier == "m" else text[found.start : found.end]
+
+    return rewrite(text, column)
 
 
 def plain_column(text: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from ecluse.model.catalog import Table
 from ecluse.model.flow import Flow, Follow, Member
-from ecluse.model.names import ident, literal
+from ecluse.model.names import literal
 from ecluse.operations import duplicates, rights
 from ecluse.operations.base import Operation
 from ecluse.operations.beside import BesideSpec, table_of
@@ -87,8 +87,7 @@ class GeneralizeTable(TableSpec, Operation):
         names = tuple(column.name for column in news)
         known = Referred(old, was, becomes, tuple(zip(key, names, strict=True)), tuple(mapping.same.items()), kind)
         accounts = tuple(dict.fromkeys(mapping.new[name] for names in self._groups(new).values() for name in names))
-        takes = tuple(_takes(old, new, mapping))
-        known = replace(known, single=tuple(duplicates.single(old)), accounts=accounts, takes=takes)
+        known = replace(known, single=tuple(duplicates.single(old)), accounts=accounts)
         if rule:
             known = replace(known, held=rule.held_back(roster), held_now=rule.held_now, kin=rule.kin)
         members = (
@@ -159,7 +158,11 @@ class GeneralizeTable(TableSpec, Operation):
             raise work.wrong(self, f"'{self._column}' is the discriminator, and has a value besides", "values")
         values = {**self.values, self._column: literal(self.discriminator[self._column])}
         words = Words(values, self.back, self.profile, "profile", self.keys, nulls=True, same_database=True)
-        return Columns(self, work, old, new, words).mapping()
+        found = Columns(self, work, old, new, words).mapping()
+        home = f"{col(self._column)} = {self._value(new)}"
+        # A WHERE alone does not keep the server from computing them of other kinds, which may have other texts there.
+        told = {n: text if n in found.same else f"CASE WHEN {home} THEN {text} END" for n, text in found.old.items()}
+        return replace(found, old=told)
 
     # --- duplicates ------------------------------------------------------------------------------
 
@@ -201,18 +204,6 @@ class GeneralizeTable(TableSpec, Operation):
             join=" AND ".join(f"{col(ours)} = {col(theirs, 'a')}" for ours, theirs in found.links),
             logged=found.logged,
         )
-
-
-def _takes(old: Table, new: Table, mapping: Mapping) -> Iterator[str]:
-    """What the old table asks of a row, and the new one does not: a row without it is parked."""
-    for column in old.columns:
-        now = new.column(mapping.same.get(column.name, ""))
-        if column.not_null and column.written and not (now and now.not_null):
-            yield f"({mapping.old[column.name]}) IS NOT NULL"
-    values = ", ".join(f"{text} AS {ident(name)}" for name, text in mapping.old.items())
-    for check in old.constraints:
-        if check.condition and check.valid and set(check.columns) <= mapping.old.keys():
-            yield f"(SELECT {check.condition} IS NOT FALSE FROM (SELECT {values}) c)"
 
 
 def _orphans(work: Work, old: Table, new: Table, mapping: Mapping) -> Iterator[Findings]:

@@ -24,7 +24,8 @@ class Labels:
     """Texts that become labels of the enum `to`, without regard to case.
 
     `pairs` are folded texts and their labels; `other` is the label of all other texts, empty where there is none. `raw`
-    names a new column that keeps what was written; without it the way back finds it in the residue.
+    names a new column that keeps what was written; without it the way back finds it in the residue. `before` are the
+    labels of the old column where it is of an enum too: no other text can go back there.
     """
 
     to: str
@@ -32,12 +33,16 @@ class Labels:
     other: str = ""
     invalid: str = "refuse"
     raw: str = ""
+    before: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, to: str, labels: Iterable[str], values: Mapping[str, str], **more: str) -> Labels:
+    def of(
+        cls, to: str, labels: Iterable[str], values: Mapping[str, str], before: tuple[str, ...] = (), **more: str
+    ) -> Labels:
         """The rule by which each label is itself, and each text of `values` is the label that it names."""
         own = {fold(label): label for label in labels}
-        return cls(to, tuple(sorted((own | {fold(text): label for text, label in values.items()}).items())), **more)
+        pairs = own | {fold(text): label for text, label in values.items()}
+        return cls(to, tuple(sorted(pairs.items())), before=before, **more)
 
     def known(self, expr: str, old_type: str) -> str:
         """The label of a text, as a text; NULL where it has none of its own."""
@@ -65,11 +70,26 @@ class Labels:
 
     def usual(self, expr: str, old_type: str, lookups: Sequence[Lookup], find: Find) -> str:
         """The old value of a new one: what was written, as long as it still means this label; else the label."""
+        plain = f"{expr}::text"
+        if self.before:
+            plain = f"({literal(json.dumps(self._told_back(), ensure_ascii=False))}::jsonb ->> {plain})"
         if not self.raw:
-            return cast(f"{expr}::text", old_type)
+            return cast(plain, old_type)
         raw = f"{col(self.raw)}::text"
         same = f"({self.label(raw, 'text')}) IS NOT DISTINCT FROM {expr}::text"
-        return cast(f"(CASE WHEN {raw} IS NOT NULL AND {same} THEN {raw} ELSE {expr}::text END)", old_type)
+        if self.before:
+            same += f" AND {raw} IN ({', '.join(map(literal, self.before))})"
+        return cast(f"(CASE WHEN {raw} IS NOT NULL AND {same} THEN {raw} ELSE {plain} END)", old_type)
+
+    def _told_back(self) -> dict[str, str]:
+        """The old label for each new one that has any: the same one, else one that is the same without case."""
+        known = dict(self.pairs)
+        found: dict[str, str] = {}
+        for old in self.before:
+            label = known.get(fold(old), self.other)
+            if label and (label not in found or old == label or (fold(old) == fold(label) and found[label] != label)):
+                found[label] = old
+        return found
 
     def rejected(self, expr: str, old_type: str) -> str:
         """Whether a text has no label."""

@@ -43,8 +43,9 @@ class Links:
         """
         mine, key = col(self.theirs.name), col(self.becomes.name)
         stays = f"FILTER (WHERE NOT {held})" if held else ""
-        one = ", ".join(self.accounts)
-        found = f"count(DISTINCT ROW({one}))" if one else f"count(*) {stays}"
+        # A row that lacks a part of its account is the same as no other.
+        own = f"CASE WHEN {' OR '.join(f'({account}) IS NULL' for account in self.accounts)} THEN {key} END"
+        found = f"count(DISTINCT ROW({', '.join(self.accounts)}, {own}))" if self.accounts else f"count(*) {stays}"
         return (
             f"SELECT {mine} AS key, CASE WHEN {found} = 1 THEN (array_agg({key}) {stays})[1] END AS becomes, "
             f"{found} AS found\nFROM {source} m WHERE {only} AND {mine} IS NOT NULL GROUP BY {mine}"

@@ -47,7 +47,8 @@ def rule(work: Work, operation: ConvertColumn, table: Table, column: Column, lab
     if operation.raw in work.draft(table).targets:
         raise work.wrong(operation, f"table '{table.name}' has a column '{operation.raw}' already", "raw")
     more = {"other": operation.other, "invalid": operation.invalid, "raw": operation.raw}
-    return Labels.of(str(Name.parse(operation.to)), labels, operation.values, **more)
+    before = labels_of(work, column.type) or ()
+    return Labels.of(str(Name.parse(operation.to)), labels, operation.values, before, **more)
 
 
 def _known(work: Work, operation: ConvertColumn, labels: tuple[str, ...], label: str, *path: str) -> None:

@@ -89,11 +89,10 @@ class Referred:
     """A table whose rows others may be linked to: as it is, and as the migration leaves it.
 
     `key` are pairs of columns, old and new, that identify a row, `same` those of which one is the other. `kind` is the
-    discriminator and its value as SQL, where the table has rows of other kinds as well; `takes` are conditions over a
-    new row `m` without which the old table would not take it. `held` is a condition over an old row `m` that stays
-    behind, `held_now` the same before the run, as the plan asks it; `kin` are the expressions by which that depends on
-    other rows. `single` are old columns of which no two rows have the same value, `accounts` expressions over an old
-    row in all of which rows agree that mean the same thing.
+    discriminator and its value as SQL, where the table has rows of other kinds as well. `held` is a condition over an
+    old row `m` that stays behind, `held_now` the same before the run, as the plan asks it; `kin` are the expressions by
+    which that depends on other rows. `single` are old columns of which no two rows have the same value, `accounts`
+    expressions over an old row in all of which rows agree that mean the same thing.
     """
 
     table: Table
@@ -107,17 +106,10 @@ class Referred:
     held: str = ""
     held_now: str = ""
     kin: tuple[str, ...] = ()
-    takes: tuple[str, ...] = ()
 
     def home(self, alias: str = "m") -> str:
         """Whether a new row has an old one; empty where each has."""
-        if not self.kind:
-            return ""
-        kind = f"{column_of(alias, self.kind[0])} = {self.kind[1]}"
-        if not self.takes:
-            return kind
-        takes = " AND ".join(self.takes)
-        return f"{kind} AND " + (takes if alias == "m" else f"(SELECT {takes} FROM (SELECT {alias}.*) m)")
+        return f"{column_of(alias, self.kind[0])} = {self.kind[1]}" if self.kind else ""
 
 
 @dataclass

@@ -5,11 +5,12 @@ What the old shape does not know of a row stays as it is when the row is updated
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ecluse.model.catalog import Column, Table
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Define, ObjectRef
+from ecluse.operations.expressions import Reference, rewrite
 from ecluse.operations.move_columns import Mapping
 from ecluse.operations.rules import col
 from ecluse.operations.work import Work
@@ -47,7 +48,7 @@ class View:
     def _script(self) -> Iterator[str]:
         view = self.old.name.sql
         invoker = " WITH (security_invoker = true)" if self.work.catalog.server_version >= _INVOKER else ""
-        items = ",\n  ".join(f"{text} AS {ident(name)}" for name, text in self.mapping.old.items())
+        items = ",\n  ".join(f"{self._shown(column)} AS {ident(column.name)}" for column in self.old.columns)
         yield f"CREATE VIEW {view}{invoker} AS\nSELECT {items}\nFROM {self.new.name.sql} m\nWHERE {self.home}"
         yield from (
             f"ALTER VIEW {view} ALTER COLUMN {ident(column.name)} SET DEFAULT {column.default}"
@@ -61,6 +62,21 @@ class View:
             f"FOR EACH ROW EXECUTE FUNCTION {self.writer.sql}()"
         )
         yield from self._rights()
+
+    def _shown(self, column: Column) -> str:
+        """The old column, from the new row."""
+        if column.written:
+            return self.mapping.old[column.name]
+        return self._generated(column, lambda found: f"({self.mapping.old[found.column]})")
+
+    def _given(self, column: Column) -> str:
+        """The old column, from what is written to the view."""
+        if column.written:
+            return col(column.name, "NEW")
+        return self._generated(column, lambda found: col(found.column, "NEW"))
+
+    def _generated(self, column: Column, place: Callable[[Reference], str]) -> str:
+        return f"({rewrite(column.default or 'NULL', place)})"
 
     def _rights(self) -> Iterator[str]:
         view, me = self.old.name.sql, self.work.catalog.role.name
@@ -80,6 +96,7 @@ class View:
         mine += f" AND n.{ident(self.discriminator)} = {self.kind}"
         columns, values = _lists(self.mapping.new)
         without, rest = _lists(written)
+        given = ", ".join(f"{self._given(column)} AS {ident(column.name)}" for column in self.old.columns)
         made = [(was, now) for was, now in self.key if self._made(now)]
         insert = f"INSERT INTO {new} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values});"
         if made:
@@ -98,21 +115,38 @@ BEGIN
     IF NOT FOUND THEN RETURN NULL; END IF;
     RETURN OLD;
   END IF;
-  SELECT {rows} INTO becomes FROM (SELECT NEW.*) m;
+  SELECT {rows} INTO becomes FROM (SELECT {given}) m;
   IF TG_OP = 'INSERT' THEN
     {insert}
     RETURN NEW;
   END IF;
   SELECT {rows} INTO was FROM (SELECT OLD.*) m;
-  UPDATE {new} n SET {", ".join(self._set(name) for name in self.mapping.new if name != self.discriminator)}
+{self._refusal()}  UPDATE {new} n SET {", ".join(self._set(name) for name in self._settable)}
   WHERE {mine};
   IF NOT FOUND THEN RETURN NULL; END IF;
   RETURN NEW;
 END $write$"""
 
+    @property
+    def _settable(self) -> list[str]:
+        return [name for name in self.mapping.new if name not in (self.discriminator, *self._fixed)]
+
+    @property
+    def _fixed(self) -> list[str]:
+        """Columns that the server lets nobody set."""
+        return [column.name for column in self.new.columns if column.identity == "a"]
+
+    def _refusal(self) -> str:
+        return "".join(
+            f"  IF {col(name, 'becomes')} IS DISTINCT FROM {col(name, 'was')} THEN\n"
+            f"    RAISE generated_always USING MESSAGE = {literal(f'{name} is generated, and stays as it is')};\n"
+            "  END IF;\n"
+            for name in self._fixed
+        )
+
     def _set(self, name: str) -> str:
         column = ident(name)
-        new = f"n.{column} || becomes.{column}" if name == self.profile else f"becomes.{column}"
+        new = f"coalesce(n.{column}, '{{}}') || becomes.{column}" if name == self.profile else f"becomes.{column}"
         changed = f"becomes.{column}::text IS DISTINCT FROM was.{column}::text"
         return f"{column} = CASE WHEN {changed} THEN {new} ELSE n.{column} END"
 
@@ -127,7 +161,7 @@ END $write$"""
         view, new = self.old.name.sql, self.new.name.sql
         key = ident(self.key[0][0])
         # All columns: those that are plain ones can be written to by any view.
-        again = ", ".join(f"{ident(name)} = {ident(name)}" for name in self.mapping.old)
+        again = ", ".join(f"{ident(name)} = {col(name, 'v')}" for name in self.mapping.old)
         return f"""DO $$
 DECLARE found bigint; there bigint;
 BEGIN
@@ -136,7 +170,7 @@ BEGIN
   IF found <> there THEN
     RAISE EXCEPTION '% rows in %, and % in the table', found, {literal(str(self.old.name))}, there;
   END IF;
-  UPDATE {view} SET {again} WHERE {key} = (SELECT {key} FROM {view} LIMIT 1);
+  UPDATE {view} v SET {again} WHERE v.{key} = (SELECT v.{key} FROM {view} v LIMIT 1);
   GET DIAGNOSTICS found = ROW_COUNT;
   IF found <> least(there, 1) THEN
     RAISE EXCEPTION '% cannot be written to', {literal(str(self.old.name))};

@@ -10,7 +10,8 @@ from ecluse.model.names import Name, ident
 from ecluse.model.plan import ForeignKey
 from ecluse.planning.dependents import Inventory
 
-_REFERENCE = re.compile(r"REFERENCES .*?\([^)]*\)")
+_QUOTED = r'"(?:[^"]|"")*"'
+_REFERENCE = re.compile(rf'REFERENCES (?:{_QUOTED}|[^"(])+\((?:{_QUOTED}|[^")])*\)')
 
 
 def foreign_keys(inv: Inventory) -> tuple[ForeignKey, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 
-from ecluse.model.catalog import Constraint
+from ecluse.model.catalog import Constraint, Table
 from ecluse.model.flow import Flow, Member, fill
 from ecluse.model.names import ident, literal
+from ecluse.operations.expressions import of_row
 from ecluse.planning.flow_sql import (
     JOURNAL,
     UNITS,
@@ -19,6 +21,8 @@ from ecluse.planning.flow_sql import (
     rows_of_units,
 )
 from ecluse.planning.unique_sql import exclusions
+
+_CHECK = re.compile(r"CHECK (\(.*\))(?: NO INHERIT)?(?: NOT VALID)?\Z", re.S)
 
 # --- quarantine -------------------------------------------------------------------------------------
 
@@ -123,7 +127,7 @@ def park_unheld(run: int, flow: Flow, member: Member, at: Places, again: str = "
 
 def _as_held(member: Member, alias: str) -> str:
     """The row as the old shape tells it from others."""
-    alike = {name: re.sub(r"\bm\.", f"{alias}.", text) for name, text in member.alike}
+    alike = {name: of_row(text, alias) for name, text in member.alike}
     values = (alike.get(name, f"{alias}.{ident(name)}") for name in member.columns)
     return f'ROW({", ".join(values)})::text COLLATE "C"'
 
@@ -140,21 +144,45 @@ def park_orphans(run: int, flow: Flow, member: Member, at: Places) -> str:
 
 
 def blocked_units(run: int, flow: Flow, at: Places) -> str:
-    """Take those of the units in hand whose old rows cannot be beside a row in quarantine, which is not theirs.
+    """Those of the units in hand whose old rows cannot be beside a row in quarantine, which is not theirs.
 
     The application does not see rows in quarantine, so it may give their keys, and whatever else is unique in them, to
     others. The whole unit is blocked: its rows must not come to hang on a row of somebody else.
     """
+    return _units_home(flow, at, lambda member: _taken(run, flow, member, at))
+
+
+def refused_units(flow: Flow, at: Places) -> str:
+    """Those of the units in hand with an old row that the old table itself would refuse; empty where it takes any.
+
+    The new application may know nothing of what the old shape asks for.
+    """
+    asked = {member.alias: demands(member.table, member.columns) for member in flow.old.members}
+    if not any(asked.values()):
+        return ""
+    return _units_home(flow, at, lambda member: f"NOT ({' AND '.join(asked[member.alias]) or 'true'})")
+
+
+def demands(table: Table, columns: Iterable[str]) -> list[str]:
+    """Conditions over a row `m`, of these columns, without which the table refuses it by itself."""
+    known = set(columns)
+    asked = [f"m.{ident(c.name)} IS NOT NULL" for c in table.columns if c.not_null and c.written]
+    for constraint in table.constraints:
+        found = _CHECK.match(constraint.definition) if constraint.kind == "c" else None
+        if found and known.issuperset(constraint.columns):
+            asked.append(f"{found[1]} IS NOT FALSE")
+    return asked
+
+
+def _units_home(flow: Flow, at: Places, blocked: Callable[[Member], str]) -> str:
+    """The units in hand with an old row for which the condition over `m` holds that is asked of its member."""
     news = rows_of_units(flow.new, at)
     anchors = f"({mapped(flow.old.anchor, flow.new, at, news)})"
     unit = fill(flow.old.unit, at.sql)
-    looks = [f"SELECT {unit} FROM {anchors} m WHERE {_taken(run, flow, flow.old.anchor, at)}"]
+    looks = [f"SELECT {unit} FROM {anchors} m WHERE {blocked(flow.old.anchor)}"]
     for member in flow.old.satellites:
-        rows = f"({mapped(member, flow.new, at, news)})"
-        looks.append(
-            f"SELECT (SELECT {unit} FROM (SELECT a.*) m) FROM {rows} m JOIN {anchors} a ON {member.join} "
-            f"WHERE {_taken(run, flow, member, at)}"
-        )
+        rows = f"(SELECT m.* FROM ({mapped(member, flow.new, at, news)}) m WHERE {blocked(member)})"
+        looks.append(f"SELECT (SELECT {unit} FROM (SELECT a.*) m) FROM {rows} m JOIN {anchors} a ON {member.join}")
     return " UNION ".join(looks)
 
 

@@ -6,6 +6,7 @@ from ecluse.model.catalog import Constraint, Table
 from ecluse.model.flow import Member, Side, fill
 from ecluse.model.names import ident
 from ecluse.planning.flow_sql import UNITS, Places, find, rows_of_units
+from ecluse.planning.held_sql import demands
 from ecluse.planning.unique_sql import exclusions
 
 STAGED = "pg_temp.ecluse_staged"
@@ -42,16 +43,14 @@ def leave_out(old: Member, *, apart: bool) -> str:
     everything comes at once, and again until nothing more is left out: rows may refer to those that were.
     """
     table = old.table
-    asked = [f"m.{ident(c.name)} IS NOT NULL" for c in table.columns if c.not_null and c.written]
+    known = {column.name for column in table.columns}
+    asked = demands(table, known)
     for constraint in table.constraints:
-        if constraint.condition:
-            asked.append(f"{constraint.condition} IS NOT FALSE")
         if constraint.kind == "f" and constraint.references is not None:
             own = constraint.references == table.name
             if apart or not own:
                 asked.append(_refers(constraint, constraint.references.sql, STAGED if own else ""))
     if apart:
-        known = {column.name for column in table.columns}
         asked += [
             f"NOT EXISTS (SELECT FROM {place} AND {each})"
             for place in (f"{table.name.sql} h WHERE true", f"{STAGED} h WHERE h.ctid < m.ctid")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ecluse.model.flow import ONLY, Flow, Follow, Member, Roster, fill
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
 from ecluse.model.uuid_sql import canonical
+from ecluse.operations.expressions import of_row
 from ecluse.operations.rules import INTEGERS, integer_or_null
 from ecluse.planning.flow_sql import TAKEN, UNITS, Places, column_list, log_name
 
@@ -94,16 +94,12 @@ def _needed(roster: Roster, source: Member) -> Iterator[tuple[str, str]]:
     for number, expression in enumerate(roster.kin):
         if expression in plain:
             continue
-        yield f"kin{number}", f"USING hash ((({_over(expression, '')})))"
+        yield f"kin{number}", f"USING hash ((({of_row(expression, '')})))"
 
 
 def index_names(plan: Plan) -> tuple[Name, ...]:
     """The indexes of all kin."""
     return tuple(name for roster in plan.rosters for name, _ in source_indexes(roster, source_of(plan, roster)))
-
-
-def _over(expression: str, alias: str) -> str:
-    return re.sub(r"\bm\.", f"{alias}." if alias else "", expression)
 
 
 # --- judged again -----------------------------------------------------------------------------------
@@ -115,9 +111,11 @@ def ask(run: int, roster: Roster, source: Member, at: Places, *, taken: bool = T
     log = f"(SELECT m.* FROM {log_name(run, source)} m{only} WHERE m.op <> 'T')"
     key, table = ident(roster.column), at.sql(source.alias)
     own = [f"SELECT m.{key}::text AS key FROM {log} m"]
-    own += [f"SELECT o.{key}::text FROM {log} m JOIN {table} o ON {_over(k, 'o')} = {k}" for k in roster.kin]
+    own += [f"SELECT o.{key}::text FROM {log} m JOIN {table} o ON {of_row(k, 'o')} = {k}" for k in roster.kin]
     asked = f"(SELECT m.* FROM {ASKED} a JOIN {table} m ON m.{key} = a.key::{roster.key[1]})"
-    beside = [f"SELECT o.{key}::text AS key FROM {asked} m JOIN {table} o ON {_over(k, 'o')} = {k}" for k in roster.kin]
+    beside = [
+        f"SELECT o.{key}::text AS key FROM {asked} m JOIN {table} o ON {of_row(k, 'o')} = {k}" for k in roster.kin
+    ]
     statements = [
         f"DELETE FROM {ASKED}",
         f"INSERT INTO {ASKED} SELECT DISTINCT s.key, true FROM ({' UNION '.join(own)}) s WHERE s.key IS NOT NULL",
@@ -170,18 +168,24 @@ def shake(roster: Roster, at: Places) -> tuple[str, ...]:
 
 def following(flow: Flow, follow: Follow, at: Places) -> str:
     """Take the units in hand whose rows follow a key of which something else is said now."""
+    keys = f"SELECT s.key FROM {SHAKEN} s WHERE s.alias = {literal(follow.roster)}"
+    return f"INSERT INTO {UNITS} {_units_following(flow, follow, at, keys)} ON CONFLICT DO NOTHING"
+
+
+def _units_following(flow: Flow, follow: Follow, at: Places, found: str) -> str:
+    """The units whose rows follow one of the keys, texts named `key`, that a query finds."""
     member = flow.member(follow.member)
     column = member.table.column(follow.column)
     kind = column.type if column else "text"
-    keys = f"SELECT {_as_value('s.key', kind)} FROM {SHAKEN} s WHERE s.alias = {literal(follow.roster)}"
+    keys = f"SELECT {_as_value('s.key', kind)} FROM ({found}) s"
     rows = f"(SELECT m.* FROM {at.sql(member.alias)} m WHERE m.{ident(follow.column)} = ANY (ARRAY({keys})))"
     unit = fill(flow.old.unit, at.sql)
     if member is flow.old.anchor:
-        found = f"SELECT ({unit}) AS unit FROM {rows} m"
+        units = f"SELECT ({unit}) AS unit FROM {rows} m"
     else:
         anchors = at.sql(flow.old.anchor.alias)
-        found = f"SELECT (SELECT {unit} FROM (SELECT a.*) m) AS unit FROM {rows} m JOIN {anchors} a ON {member.join}"
-    return f"INSERT INTO {UNITS} SELECT DISTINCT unit FROM ({found}) s WHERE unit IS NOT NULL ON CONFLICT DO NOTHING"
+        units = f"SELECT (SELECT {unit} FROM (SELECT a.*) m) AS unit FROM {rows} m JOIN {anchors} a ON {member.join}"
+    return f"SELECT DISTINCT unit FROM ({units}) s WHERE unit IS NOT NULL"
 
 
 def _as_value(key: str, kind: str) -> str:
@@ -198,15 +202,25 @@ def _as_value(key: str, kind: str) -> str:
 
 def deviating(roster: Roster, at: Places) -> str:
     """How many keys, without those in hand, the roster and its rule say different things of."""
+    in_hand = f"EXISTS (SELECT FROM {ASKED} a WHERE a.key = d.key)"
+    return f"SELECT count(*) FROM ({_deviating(roster, at)}) d WHERE NOT {in_hand}"
+
+
+def units_judged_otherwise(flow: Flow, follow: Follow, roster: Roster, at: Places) -> str:
+    """The units that follow keys of which the rule says something else by now than the roster."""
+    return _units_following(flow, follow, at, _deviating(roster, at))
+
+
+def _deviating(roster: Roster, at: Places) -> str:
     key, names = ident(roster.key[0]), columns(roster)
     said, rule = (f"ROW({column_list(names, f'{alias}.')})::text" for alias in ("r", "j"))
     nothing = f"ROW({', '.join('NULL' for _ in names)})"
     there = f"(SELECT r.* FROM {roster.name.sql} r WHERE ROW({column_list(names, 'r.')}) IS DISTINCT FROM {nothing})"
     # The rule is asked once, of all rows: it is what takes the time.
     return (
-        f"SELECT count(*) FROM {there} r FULL JOIN ({judged(roster, at)}) j ON j.{key} = r.{key} "
-        f'WHERE (r.{key} IS NULL OR j.{key} IS NULL OR {said} COLLATE "C" IS DISTINCT FROM {rule} COLLATE "C") '
-        f"AND NOT EXISTS (SELECT FROM {ASKED} a WHERE a.key = coalesce(r.{key}, j.{key})::text)"
+        f"SELECT coalesce(r.{key}, j.{key})::text AS key "
+        f"FROM {there} r FULL JOIN ({judged(roster, at)}) j ON j.{key} = r.{key} "
+        f'WHERE r.{key} IS NULL OR j.{key} IS NULL OR {said} COLLATE "C" IS DISTINCT FROM {rule} COLLATE "C"'
     )
 
 
