@@ -116,3 +116,17 @@ def test_a_label_that_the_enum_before_does_not_have_keeps_nobody_from_a_rollback
         parked = conn.execute("SELECT key FROM ecluse.parked").fetchall()
     assert home == [(1, "Run"), (4, "ride"), (5, "Run")]
     assert ("(6)",) in parked
+
+
+@pytest.mark.parametrize("key", ["UNIQUE (written, kind)", "UNIQUE (kind)"])
+def test_rows_that_a_label_would_make_equal_are_refused_by_the_plan(
+    database: Database, tmp_path: Path, key: str
+) -> None:
+    it = stage(database, tmp_path, 'other = "other"')
+    load(
+        database,
+        "UPDATE activities SET written = 'x'; UPDATE activities SET kind = 'Surf' WHERE id = 3;"
+        f"ALTER TABLE activities ADD CONSTRAINT once {key}",
+    )
+    [refused] = it.plan().refused
+    assert "1 " in refused.message and "would become equal to another" in refused.message

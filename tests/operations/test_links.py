@@ -231,3 +231,29 @@ def test_wrong_words_are_refused_by_line(database: Database, tmp_path: Path, old
         stage(database, tmp_path, (old, new)).plan()
     assert said in caught.value.message
     assert "links.toml, line" in caught.value.message
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    "change",
+    [
+        'column = "id"',
+        'column = "name"\nto = "public.provider"\ninvalid = "quarantine"',
+    ],
+)
+def test_a_table_is_not_referred_to_where_its_rows_do_not_stay_what_they_are(
+    database: Database, tmp_path: Path, change: str, *, first: bool
+) -> None:
+    load(
+        database,
+        "CREATE TYPE provider AS ENUM ('strava'); CREATE TABLE people (id text PRIMARY KEY, name text, email text);"
+        "CREATE TABLE letters (id integer PRIMARY KEY, email text)",
+    )
+    link = (
+        '[[operation]]\nkind = "link_rows"\ntable = "public.letters"\ncolumn = "person_id"\n'
+        'references = "public.people"\nmatch = { email = "email" }\nambiguous = "unlinked"\n'
+    )
+    convert = f'[[operation]]\nkind = "convert_column"\ntable = "public.people"\n{change}\n'
+    (tmp_path / "links.toml").write_text('name = "links"\n' + (convert + link if first else link + convert))
+    with pytest.raises(EcluseError, match="so that its rows cannot be referred to"):
+        Stage(database, tmp_path / "links.toml").plan()

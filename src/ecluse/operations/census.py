@@ -41,7 +41,8 @@ def of_labels(table: Table, column: Column, rule: Labels) -> CensusQuery:
     mine, rows = col(column.name), f"ONLY {table.name.sql} m"
     bad = "s.value IS NOT NULL AND s.label IS NULL"
     alone = (column.name,) in {tuple(c.columns) for c in table.constraints if c.kind in "pu"}
-    twins = "count(s.value) - count(DISTINCT coalesce(s.label, s.value))" if alone else "0"
+    rest = literal(rule.other) if rule.other else "s.value"
+    twins = f"{_total('s.value IS NOT NULL')} - count(DISTINCT coalesce(s.label, {rest}))" if alone else "0"
     samples = f"array_agg(s.value ORDER BY s.n DESC, s.value) FILTER (WHERE {bad})"
     sql = (
         f'WITH s AS (SELECT {mine}::text COLLATE "C" AS value, {rule.known(mine, column.type)} AS label, count(*) AS n '
@@ -50,6 +51,19 @@ def of_labels(table: Table, column: Column, rule: Labels) -> CensusQuery:
         f"collisions, coalesce(({samples})[:5], '{{}}') AS samples FROM s"
     )
     return CensusQuery(table.name, column.name, "other" if rule.other else rule.invalid, sql, NO_LABEL)
+
+
+def of_labelled_key(table: Table, column: Column, rule: Labels, name: str, columns: tuple[str, ...]) -> Findings:
+    """Rows that would be equal by a key of several columns, of which the labelled one is one."""
+    values = [rule.label(col(each), column.type) if each == column.name else col(each) for each in columns]
+    whole = " AND ".join(f"({value}) IS NOT NULL" for value in values)
+    groups = f"SELECT count(*) - 1 AS n FROM ONLY {table.name.sql} m WHERE {whole} GROUP BY {', '.join(values)}"
+    said = f" rows of {table.name} would become equal to another one by {name} ({', '.join(columns)})"
+    return Findings(
+        table.name,
+        f"SELECT 'collision', 'refuse', to_char(sum(c.n), 'FM999,999,999,990') || {literal(said)} "
+        f"FROM ({groups}) c HAVING sum(c.n) > 0",
+    )
 
 
 def by_label(table: Table, column: Column, rule: Labels) -> Findings:

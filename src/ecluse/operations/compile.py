@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from ecluse.errors import EcluseError, MigrationFileError, NotInDatabase, OurBug
 from ecluse.model.catalog import Catalog
@@ -41,12 +42,10 @@ def compile_migration(migration: Migration, catalog: Catalog, origins: Mapping[s
     for operation in migration.operations:
         if not isinstance(operation, Operation):
             raise OurBug(f"'{operation.kind}' is not an operation that can be compiled")
-        try:
-            operation.compile(work)
-        except OurBug:
-            raise
-        except EcluseError as error:
-            errors.append(error)
+        _try(partial(operation.compile, work), errors)
+    _raise(errors)
+    for asked in work.afterwards:
+        _try(asked, errors)
     _raise(errors)
     check_templates(work)
     drops = _drops(migration, catalog)
@@ -122,6 +121,15 @@ def _check_alone(work: Work, changes: tuple[Change, ...]) -> None:
     for name in made:
         if name in work.catalog.tables and name not in fates:
             work.hazard("table-exists", "refuse", name, f"there is a table '{name}' already, and it is no part of this")
+
+
+def _try(compile_one: Callable[[], None], errors: list[EcluseError]) -> None:
+    try:
+        compile_one()
+    except OurBug:
+        raise
+    except EcluseError as error:
+        errors.append(error)
 
 
 def _raise(errors: list[EcluseError]) -> None:

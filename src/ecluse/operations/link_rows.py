@@ -101,7 +101,7 @@ class LinkRows(Operation):
         add_indexes(self, work, draft, self.indexes)
         work.findings.append(linking.account(links, target, self.missing, self.ambiguous))
         work.log(target.old, links.theirs.name)
-        self._probe(work, draft, links, target)
+        work.afterwards.append(lambda: self._settled(work, draft, links, target))
 
     def _target(self, work: Work) -> Referred:
         name = work.name(self, self.references, "references")
@@ -118,13 +118,19 @@ class LinkRows(Operation):
             raise work.wrong(
                 self, f"the rows of '{table.name}' cannot be linked to rows of the same table", "references"
             )
-        if draft.rejects or any(name in draft.conversions for name in draft.key):
-            text = f"'{table.name}' is changed by an operation above in a way that its rows cannot be referred to by"
-            raise work.wrong(self, text, "references", hint=ONE_AFTER_THE_OTHER)
         draft.in_place = False
-        same = tuple((c.name, c.name) for c in table.columns if c.name not in {*draft.leaving, *draft.conversions})
+        same = tuple((column.name, column.name) for column in table.columns)
         key = tuple((name, name) for name in draft.key)
         return Referred(table, draft.old, draft.new, key, same, single=tuple(single(table)))
+
+    def _settled(self, work: Work, draft: Draft, links: Links, target: Referred) -> None:
+        """What can be said when all operations on both tables are known."""
+        other = work.drafts.get(target.table.name)
+        if other and (other.rejects or other.twice or any(name in other.conversions for name in other.key)):
+            text = f"'{target.table.name}' is changed by another operation so that its rows cannot be referred to"
+            raise work.wrong(self, text, "references", hint=ONE_AFTER_THE_OTHER)
+        if not (other and links.theirs.name in {*other.leaving, *other.conversions}):
+            self._probe(work, draft, links, target)
 
     def _links(self, work: Work, table: Table, target: Referred) -> Links:
         [(ours, theirs)] = self.match.items()

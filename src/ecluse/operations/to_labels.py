@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ecluse.model.catalog import Column, Table
 from ecluse.model.names import Name, literal
+from ecluse.operations import census
 from ecluse.operations.draft import Draft, Target
 from ecluse.operations.expressions import literal_text
 from ecluse.operations.labels import Labels, fold
@@ -83,7 +85,18 @@ def surround(work: Work, draft: Draft, column: Column, rule: Labels) -> None:
                 f"check '{check.name}' reads '{column.name}' as a text; it goes, since the type says what may be there"
             )
             work.hazard("check-by-type", "note", draft.table.name, message)
+    for word, name, columns in _keys(draft.table):
+        if column.name in columns and draft.redeclared.get((word, name), rule) is not None:
+            work.findings.append(census.of_labelled_key(draft.table, column, rule, name, columns))
     if rule.raw or rule.other:
         return
     message = f"how '{column.name}' was written is kept aside until finish, and then gone"
     work.hazard("raw-not-kept", "note", f"{draft.table.name}.{column.name}", message, f'raw = "{column.name}_raw"')
+
+
+def _keys(table: Table) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """What is unique by several columns: the word for it in a migration, its name, its columns."""
+    yield from (("constraints", c.name, c.columns) for c in table.constraints if c.kind in "pu" and len(c.columns) > 1)
+    for index in table.indexes:
+        if index.unique and index.valid and index.whole and not index.constraint and all(index.columns):
+            yield "indexes", index.name, index.columns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -125,6 +125,7 @@ class Work:
     row_counts: list[RowCounts] = field(default_factory=list)
     findings: list[Findings] = field(default_factory=list)
     setup: list[str] = field(default_factory=list)  # temporary tables that census and findings read
+    afterwards: list[Callable[[], None]] = field(default_factory=list)  # what is asked when all are compiled
     first: list[Change] = field(default_factory=list)  # flows that others look up in, and so come before them
     imported: dict[Name, Imported] = field(default_factory=dict)
     made: dict[Name, Table] = field(default_factory=dict)  # new tables that later operations may speak of
