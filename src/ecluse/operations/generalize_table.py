@@ -57,8 +57,8 @@ class GeneralizeTable(TableSpec, Operation):
     )
     view: bool = Field(
         default=False,
-        description="Whether the old name stays, as a view that can be written to. PostgreSQL takes no ON CONFLICT with "
-        "a column there.",
+        description="Whether the old name stays, as a view that can be written to. PostgreSQL takes no ON CONFLICT "
+        "with a column there.",
     )
     grants: dict[str, tuple[str, ...]] | None = Field(
         default=None,
