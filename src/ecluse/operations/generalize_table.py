@@ -55,7 +55,11 @@ class GeneralizeTable(TableSpec, Operation):
     first: str = Field(
         default="", description="Who is first: an expression over the old row; equal ones go by the key."
     )
-    view: bool = Field(default=False, description="Whether the old name stays, as a view that can be written to.")
+    view: bool = Field(
+        default=False,
+        description="Whether the old name stays, as a view that can be written to. PostgreSQL takes no ON CONFLICT with "
+        "a column there.",
+    )
     grants: dict[str, tuple[str, ...]] | None = Field(
         default=None,
         description='Roles and what they may do, besides the owner: "select", or "select (id, provider)". Default is '
