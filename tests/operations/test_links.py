@@ -145,13 +145,16 @@ def test_what_hangs_on_another_kind_is_parked_whole(database: Database, tmp_path
         "INSERT INTO activities (id, user_id, connection_id, external_id, name) VALUES (900, 50, 500, '77', 'Garmin');"
         "INSERT INTO connections (id, user_id, provider, account, token) VALUES (501, 51, 'strava', '51', 't');"
         "INSERT INTO activities (id, user_id, connection_id, external_id, name) VALUES (901, 51, 501, '78', 'Strava');"
+        "INSERT INTO workouts (id, activity_id) VALUES (900, 900), (901, 901);"
         "DELETE FROM connections WHERE user_id = 10",
     )
     it.rollback()
     assert rows(database, "SELECT source, key FROM ecluse.parked ORDER BY 1") == [
         ("public.activities", "(900)"),
         ("public.connections", "(500)"),
+        ("public.workouts", "(900)"),
     ]
+    assert rows(database, "SELECT count(*) FROM pg_constraint WHERE NOT convalidated") == [(0,)]
     assert rows(database, "SELECT id, strava_id FROM public.activities WHERE id >= 900") == [(901, 78)]
 
 

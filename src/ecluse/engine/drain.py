@@ -173,6 +173,7 @@ def rebuild(
         execute(_quarantine(run, flow, at))
     _prove(run, conn, flow, at, direction, few=few)
     if direction.home:
+        _note_homeless(run, conn, flow, at, few=few)
         conn.execute(f"INSERT INTO {flow_sql.UNITS} SELECT unnest(%s::text[])", (blocked,))
         later = f"INSERT INTO ecluse.to_park SELECT {run.id}, {literal(flow.name)}, unit FROM {flow_sql.UNITS}"
         # What joined other tables is out of reach after the commit.
@@ -218,6 +219,17 @@ def _take_blocked(run: Run, conn: Connection, flow: Flow, at: Places, *, few: bo
     if found:
         journal.record_step(conn, run.id, BLOCKED)
     return found
+
+
+def _note_homeless(run: Run, conn: Connection, flow: Flow, at: Places, *, few: bool) -> None:
+    """Record that units in hand have no old rows, where rows of other flows may refer to these."""
+    names = {member.table.name for member in flow.old.members}
+    others = (member.table for other in run.plan.flows if other is not flow for member in other.old.members)
+    if not any(key.references in names for table in others for key in table.foreign_keys):
+        return
+    asked = f"{held_sql.homeless_units(flow, at)} LIMIT 1"
+    if list(run.prepared.execute(conn, asked, few=few)):
+        journal.record_step(conn, run.id, BLOCKED)
 
 
 def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: int | None) -> bool:

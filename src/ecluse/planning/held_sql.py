@@ -186,6 +186,14 @@ def _units_home(flow: Flow, at: Places, blocked: Callable[[Member], str]) -> str
     return " UNION ".join(looks)
 
 
+def homeless_units(flow: Flow, at: Places) -> str:
+    """Those of the units in hand that have a new anchor and no old one: the mapping leaves them out."""
+    news, olds = (
+        f"SELECT {fill(side.unit, at.sql)} AS unit FROM {rows_of_units(side, at)} m" for side in (flow.new, flow.old)
+    )
+    return f"SELECT n.unit FROM ({news}) n WHERE NOT EXISTS (SELECT FROM ({olds}) o WHERE o.unit = n.unit)"
+
+
 def _taken(run: int, flow: Flow, member: Member, at: Places) -> str:
     held = (
         f"SELECT FROM {JOURNAL}.quarantine q WHERE q.run = {run} AND q.flow = {literal(flow.name)} "
