@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ecluse.model.catalog import Table
-from ecluse.model.flow import ONLY, Reject, Roster
+from ecluse.model.flow import Reject
 from ecluse.model.names import literal
-from ecluse.operations.inputs import input_name
 from ecluse.operations.rules import col
 from ecluse.operations.work import Findings, Work
 
@@ -94,19 +93,8 @@ def add(work: Work, rule: Duplicates, source: str) -> str:
     """
     column = rule.table.column(rule.key)
     assert column is not None
-    alias = work.alias(f"{rule.table.name.name}__first")
-    work.first.append(
-        Roster(
-            alias,
-            input_name(work.migration.name, alias),
-            source,
-            rule.key,
-            ("key", column.type),
-            (("stays", column.type), ("because", "text")),
-            rule.select(f"{{{{{source}}}}}", f"{{{{{ONLY}}}}}"),
-            rule.kin,
-        )
-    )
+    columns = (("stays", column.type), ("because", "text"))
+    alias = work.roster(f"{rule.table.name.name}__first", source, column, columns, rule.select, kin=rule.kin)
     work.findings.append(_finding(rule))
     return alias
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from ecluse.model.catalog import Column, Table
-from ecluse.model.flow import ONLY, Roster
 from ecluse.model.names import Name, literal
-from ecluse.operations.inputs import input_name
 from ecluse.operations.rules import col
 from ecluse.operations.work import Findings, Referred, Work
 
@@ -82,22 +81,10 @@ class Links:
 
 def add(work: Work, links: Links, target: Referred) -> str:
     """Add the roster of what can be referred to; gives its alias."""
-    alias = work.alias(f"{links.references.name}__by_{links.theirs.name}")
-    type_ = links.becomes.type
-    work.first.append(
-        Roster(
-            alias,
-            input_name(work.migration.name, alias),
-            target.old,
-            links.theirs.name,
-            ("key", links.theirs.type),
-            (("becomes", type_), ("found", "bigint")),
-            links.select(f"{{{{{target.old}}}}}", f"{{{{{ONLY}}}}}", target.held),
-            target.kin,
-            live=True,
-        )
-    )
-    return alias
+    wish = f"{links.references.name}__by_{links.theirs.name}"
+    columns = (("becomes", links.becomes.type), ("found", "bigint"))
+    rule = partial(links.select, held=target.held)
+    return work.roster(wish, target.old, links.theirs, columns, rule, kin=target.kin, live=True)
 
 
 # --- who is linked ----------------------------------------------------------------------------------
@@ -194,17 +181,6 @@ def add_second(work: Work, second: Second, source: str) -> str:
     """Add the roster of rows that are not the first; gives its alias."""
     column = second.table.column(second.key)
     assert column is not None
-    alias = work.alias(f"{second.table.name.name}__second")
-    work.first.append(
-        Roster(
-            alias,
-            input_name(work.migration.name, alias),
-            source,
-            second.key,
-            ("key", column.type),
-            (("second", column.type), ("first", column.type)),
-            second.select(f"{{{{{source}}}}}", f"{{{{{ONLY}}}}}"),
-            (col(second.column),),
-        )
-    )
-    return alias
+    columns = (("second", column.type), ("first", column.type))
+    kin = (col(second.column),)
+    return work.roster(f"{second.table.name.name}__second", source, column, columns, second.select, kin=kin)

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from ecluse.errors import MappingError, MigrationFileError, NotInDatabase
 from ecluse.model.catalog import Catalog, Column, Table
-from ecluse.model.flow import Flow
+from ecluse.model.flow import ONLY, Flow, Roster
 from ecluse.model.migration import Migration, OperationSettings
 from ecluse.model.names import Name
 from ecluse.model.plan import Change, Hazard
 from ecluse.operations.draft import Draft
 from ecluse.operations.expressions import InvalidSql, Reference, check_mapping, rewrite
+from ecluse.operations.inputs import input_name
 from ecluse.operations.people_sql import People
 
 ONE_AFTER_THE_OTHER = "make two migrations, and finish the first before the second; or say both in one reshape_table"
@@ -225,6 +226,27 @@ class Work:
                 )
 
     # --- what is added ---------------------------------------------------------------------------
+
+    def roster(
+        self,
+        wish: str,
+        source: str,
+        key: Column,
+        columns: tuple[tuple[str, str], ...],
+        select: Callable[[str, str], str],
+        *,
+        kin: tuple[str, ...] = (),
+        live: bool = False,
+    ) -> str:
+        """Add a roster over the old table of the alias `source`, whose key column is `key` there; gives its alias.
+
+        `select` makes its rule, of the relation to read and the condition for the rows that are asked for.
+        """
+        alias = self.alias(wish)
+        name = input_name(self.migration.name, alias)
+        rule = select(f"{{{{{source}}}}}", f"{{{{{ONLY}}}}}")
+        self.first.append(Roster(alias, name, source, key.name, ("key", key.type), columns, rule, kin, live=live))
+        return alias
 
     def log(self, alias: str, column: str) -> None:
         """Let the capture of an old table log this column as well."""
