@@ -9,7 +9,7 @@ import pytest
 
 from ecluse.postgres.connect import Database
 from tests.cli.conftest import Project, write_project
-from tests.recipes.providers import prepared
+from tests.recipes.providers import leave_out_half, prepared
 
 NAME = "multi_provider"
 SECRETS = ("no-real-", "not-a-hash-")  # how every token and every hash of the sample begins
@@ -40,7 +40,10 @@ def place(request: pytest.FixtureRequest, database: Database) -> Iterator[Databa
 
 
 @pytest.mark.parametrize("generation", ["integer", "uuid"])
-def test_from_init_to_finish_and_a_seventh_provider(place: Database, tmp_path: Path, generation: str) -> None:
+def test_from_init_to_finish_and_a_seventh_provider(
+    place: Database, tmp_path: Path, generation: str, request: pytest.FixtureRequest
+) -> None:
+    leave_out_half(request)
     project = write_project(tmp_path, place)
     say = Told(project)
     say("init", NAME, "--sample", generation, "--rows", "2000")

@@ -20,7 +20,7 @@ from tests.harness import FULL, Stage, load
 from tests.recipes.providers import CROSSED, sample, write
 from tests.recipes.two import of
 
-WORLDS = range(120 if FULL else 20)
+WORLDS = range(120 if FULL else 12)
 KEPT = "ecluse_kept_multi_provider"
 NOW = "timestamp '2025-11-01'"
 Row = tuple[Any, ...]
