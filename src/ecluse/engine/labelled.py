@@ -45,7 +45,14 @@ WITH types (oid) AS ({_TYPES}), edges (classid, objid, objsubid) AS (
       AND d.deptype IN ('n', 'a') AND d.classid NOT IN ('pg_catalog.pg_class'::regclass,
           'pg_catalog.pg_statistic_ext'::regclass)
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k
-          WHERE d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid AND k.contype <> 'f'))
+          WHERE d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid AND k.contype <> 'f')
+    UNION -- a generated column: until version 14 it is the column that depends, and not its expression
+    SELECT 'pg_catalog.pg_attrdef'::regclass, ad.oid, 0 FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    JOIN pg_catalog.pg_attribute g ON g.attrelid = d.objid AND g.attnum = d.objsubid AND g.attgenerated <> ''
+    JOIN pg_catalog.pg_attrdef ad ON ad.adrelid = g.attrelid AND ad.adnum = g.attnum
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = d.classid
+      AND a.atttypid IN (SELECT oid FROM types))
 SELECT CASE WHEN ad.oid IS NOT NULL THEN CASE a.attgenerated WHEN '' THEN 'default' ELSE 'generated' END
             WHEN k.oid IS NOT NULL THEN 'constraint ' || k.contype::text
             WHEN x.indexrelid IS NOT NULL THEN 'index' WHEN r.oid IS NOT NULL THEN 'rule ' || c.relkind::text
