@@ -363,3 +363,21 @@ def test_a_key_that_changes_is_refused(database: Database, tmp_path: Path) -> No
     text = MIGRATION.replace('id = "integer generated', 'id = "bigint generated')
     with pytest.raises(MigrationFileError, match="identifies the rows"):
         stage(database, tmp_path, text=text).plan()
+
+
+def test_what_an_index_on_an_expression_lets_in_once_is_no_group_of_its_columns(
+    database: Database, tmp_path: Path
+) -> None:
+    """Neither does one in the old table keep equal rows out, nor does one in the new table make rows equal."""
+    tables = TABLES + "CREATE UNIQUE INDEX odd ON strava_connections (user_id, lower(token));" + TWICE
+    index = 'connections_odd_idx = "unique (user_id, lower(token))"'
+    text = MIGRATION.replace("[operation.constraints]", f"[operation.indexes]\n{index}\n[operation.constraints]")
+    refused = sorted(hazard.message for hazard in stage(database, tmp_path, tables=tables, text=text).plan().refused)
+    assert refused == [
+        "1 rows of public.strava_connections have the same account as another row, and are refused",
+        "1 rows of public.strava_connections have the same user_id as another row, and are refused",
+    ]
+    text = text.replace('connections_user_id_provider_key = "unique (user_id, provider)"\n', "")
+    (tmp_path / "kinds.toml").write_text(text.replace("{words}", ""))
+    [only] = Stage(database, tmp_path / "kinds.toml").plan().refused
+    assert "have the same account" in only.message

@@ -174,6 +174,17 @@ class Table:
         return next((c.columns for c in self.constraints if c.kind == "p"), ())
 
     @property
+    def unique_keys(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Name and columns of each key and index that lets in no two rows with the same values of columns alone.
+
+        An index on an expression, or of some rows only, says nothing of the columns.
+        """
+        keys = [(c.name, c.columns) for c in self.constraints if c.kind in "pu"]
+        plain = (i for i in self.indexes if i.unique and i.valid and i.whole and not i.constraint)
+        keys += [(i.name, i.columns) for i in plain if i.columns and all(i.columns)]
+        return tuple(keys)
+
+    @property
     def foreign_keys(self) -> tuple[Constraint, ...]:
         """The outbound foreign keys."""
         return tuple(c for c in self.constraints if c.kind == "f")

@@ -110,7 +110,6 @@ def _finding(rule: Duplicates) -> Findings:
     return Findings(rule.table.name, f"SELECT 'duplicates', {literal(level)}, {told} FROM {rows}")
 
 
-def single(table: Table) -> Iterator[str]:
+def single(table: Table) -> tuple[str, ...]:
     """The columns of which no two rows of a table have the same value."""
-    yield from (c.columns[0] for c in table.constraints if c.kind in "pu" and len(c.columns) == 1)
-    yield from (i.columns[0] or "" for i in table.indexes if i.unique and i.valid and i.whole and len(i.columns) == 1)
+    return tuple(columns[0] for _, columns in table.unique_keys if len(columns) == 1)

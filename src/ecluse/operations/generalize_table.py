@@ -19,7 +19,7 @@ from ecluse.operations.move_columns import Columns, Mapping, Words
 from ecluse.operations.reshape_members import TableSpec, new_table
 from ecluse.operations.rules import col
 from ecluse.operations.sides import carried_key, keyed_side
-from ecluse.operations.work import Findings, Referred, Work, row_key
+from ecluse.operations.work import Findings, Referred, Work
 from ecluse.operations.writable_view import View
 
 
@@ -82,7 +82,7 @@ class GeneralizeTable(TableSpec, Operation):
         old = work.table(self, self.table, "table")
         new = self._new(work, old)
         mapping = self._mapping(work, old, new)
-        key = self._key(work, old)
+        key = work.key(old)
         rule = self._duplicates(work, old, new, mapping, key)
         was, becomes = work.alias(f"{old.name.name}_old"), work.alias(new.name.name)
         roster = duplicates.add(work, rule, was) if rule else ""
@@ -91,7 +91,7 @@ class GeneralizeTable(TableSpec, Operation):
         names = tuple(column.name for column in news)
         known = Referred(old, was, becomes, tuple(zip(key, names, strict=True)), tuple(mapping.same.items()), kind)
         accounts = tuple(dict.fromkeys(mapping.new[name] for names in self._groups(new).values() for name in names))
-        known = replace(known, single=tuple(duplicates.single(old)), accounts=accounts)
+        known = replace(known, single=duplicates.single(old), accounts=accounts)
         if rule:
             known = replace(known, held=rule.held_back(roster), held_now=rule.held_now, kin=rule.kin)
         members = (
@@ -132,18 +132,6 @@ class GeneralizeTable(TableSpec, Operation):
     def _value(self, new: Table) -> str:
         column = new.column(self._column)
         return f"{literal(self.discriminator[self._column])}::{column.type if column else 'text'}"
-
-    def _key(self, work: Work, old: Table) -> tuple[str, ...]:
-        key = row_key(old)
-        if not key:
-            work.hazard(
-                "no-primary-key",
-                "refuse",
-                old.name,
-                f"table '{old.name}' has no primary key, so its rows cannot be told apart",
-                f"ALTER TABLE {old.name} ADD PRIMARY KEY (…), or a unique index on NOT NULL columns",
-            )
-        return key or tuple(column.name for column in old.columns[:1])
 
     def _new(self, work: Work, old: Table) -> Table:
         name = work.name(self, self.into, "into")
@@ -189,7 +177,8 @@ class GeneralizeTable(TableSpec, Operation):
 
     def _groups(self, new: Table) -> dict[str, tuple[str, ...]]:
         """What is unique among the rows of this kind, by the names of constraints and indexes."""
-        found = {name: tuple(each for each in unique if each != self._column) for name, unique in _unique(new)}
+        keys = [(name, unique) for name, unique in new.unique_keys if unique != new.primary_key]
+        found = {name: tuple(each for each in unique if each != self._column) for name, unique in keys}
         return {name: names for name, names in found.items() if names}
 
     def _read(self, old: Table, rule: Duplicates | None) -> list[str]:
@@ -232,18 +221,8 @@ def _orphans(work: Work, old: Table, new: Table, mapping: Mapping) -> Iterator[F
         )
 
 
-def _unique(new: Table) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The names and columns of what is unique in the new table, but for its key."""
-    yield from ((c.name, c.columns) for c in new.constraints if c.kind == "u")
-    for index in new.indexes:
-        if index.unique and index.whole and not index.constraint:
-            yield index.name, tuple(filter(None, index.columns))
-
-
 def _unique_already(old: Table, names: tuple[str, ...], mapping: Mapping) -> bool:
     """Whether the old table lets in only one such row as well."""
     plain = {now: was for was, now in mapping.same.items()}
     mine = {plain[name] for name in names if name in plain}
-    unique = [set(c.columns) for c in old.constraints if c.kind in "pu"]
-    unique += [set(filter(None, i.columns)) for i in old.indexes if i.unique and i.valid and i.whole]
-    return any(columns and columns <= mine for columns in unique)
+    return any(mine.issuperset(columns) for _, columns in old.unique_keys)

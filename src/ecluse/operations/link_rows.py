@@ -121,7 +121,7 @@ class LinkRows(Operation):
         draft.in_place = False
         same = tuple((column.name, column.name) for column in table.columns)
         key = tuple((name, name) for name in draft.key)
-        return Referred(table, draft.old, draft.new, key, same, single=tuple(single(table)))
+        return Referred(table, draft.old, draft.new, key, same, single=single(table))
 
     def _settled(self, work: Work, draft: Draft, links: Links, target: Referred) -> None:
         """What can be said when all operations on both tables are known."""

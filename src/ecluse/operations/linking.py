@@ -149,9 +149,7 @@ class Second:
     def impossible(self) -> bool:
         """Whether the old table lets in only one such row as well, by its column or with the owner's."""
         mine = {self.column, self.links.ours}
-        unique = [set(c.columns) for c in self.table.constraints if c.kind in "pu"]
-        unique += [set(filter(None, i.columns)) for i in self.table.indexes if i.unique and i.valid and i.whole]
-        return self.told_apart and any(columns and columns <= mine for columns in unique)
+        return self.told_apart and any(mine.issuperset(columns) for _, columns in self.table.unique_keys)
 
     def select(self, source: str, only: str) -> str:
         """The rows that are not the first, and which one is."""

@@ -31,7 +31,7 @@ def carried_key(
         olds.append(before)
         news.append(now)
     names = [column.name for column in news]
-    if not _unique(new, set(names)):
+    if not any(set(columns) <= set(names) for _, columns in new.unique_keys):
         named = ", ".join(names)
         work.hazard(
             "key-not-unique",
@@ -41,13 +41,6 @@ def carried_key(
             f'[operation.constraints]\n{new.name.name}_pkey = "primary key ({named})"',
         )
     return olds, news
-
-
-def _unique(table: Table, key: set[str]) -> bool:
-    """Whether no two rows can have the same key: something on these columns, or fewer, is unique."""
-    sets = [c.columns for c in table.constraints if c.kind in "pu"]
-    sets += [i.columns for i in table.indexes if i.unique and i.whole]
-    return any(columns and set(columns) <= key for columns in sets)
 
 
 def keyed_side(members: tuple[Member, ...], key: Iterable[Column]) -> Side:

@@ -275,21 +275,25 @@ class Work:
         self.aliases.add(alias)
         return alias
 
+    def key(self, table: Table) -> tuple[str, ...]:
+        """The columns that identify a row of an old table; its first column where there are none, which is refused."""
+        key = row_key(table)
+        if not key:
+            self.hazard(
+                "no-primary-key",
+                "refuse",
+                table.name,
+                f"table '{table.name}' has no primary key, so its rows cannot be told apart",
+                f"ALTER TABLE {table.name} ADD PRIMARY KEY (…), or a unique index on NOT NULL columns",
+            )
+        # Taken for a key all the same, so that everything else about the table is told at once.
+        return key or tuple(column.name for column in table.columns[:1])
+
     def draft(self, table: Table) -> Draft:
         """The draft of a table's flow; all operations on one table share it."""
         found = self.drafts.get(table.name)
         if found is None:
-            key = row_key(table)
-            if not key:
-                self.hazard(
-                    "no-primary-key",
-                    "refuse",
-                    table.name,
-                    f"table '{table.name}' has no primary key, so its rows cannot be told apart",
-                    f"ALTER TABLE {table.name} ADD PRIMARY KEY (…), or a unique index on NOT NULL columns",
-                )
-                # Drafted all the same, so that everything else about the table is told at once.
-                key = tuple(column.name for column in table.columns[:1])
+            key = self.key(table)
             base = table.name.name
             found = Draft.of(table, key, self.alias(f"{base}_old"), self.alias(base), self.alias(f"{base}__residue"))
             self.drafts[table.name] = found
