@@ -7,7 +7,7 @@ known before.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecluse.model.names import literal
@@ -34,15 +34,6 @@ class Labels:
     invalid: str = "refuse"
     raw: str = ""
     before: tuple[str, ...] = ()
-
-    @classmethod
-    def of(
-        cls, to: str, labels: Iterable[str], values: Mapping[str, str], before: tuple[str, ...] = (), **more: str
-    ) -> Labels:
-        """The rule by which each label is itself, and each text of `values` is the label that it names."""
-        own = {fold(label): label for label in labels}
-        pairs = own | {fold(text): label for text, label in values.items()}
-        return cls(to, tuple(sorted(pairs.items())), before=before, **more)
 
     def known(self, expr: str, old_type: str) -> str:
         """The label of a text, as a text; NULL where it has none of its own."""

@@ -7,10 +7,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ecluse.model.catalog import Catalog, Grant, Table
+from ecluse.model.catalog import Catalog, Table
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import Name
 from ecluse.model.plan import Move
+from ecluse.operations import rights
 from ecluse.operations.arrival import as_it_was
 from ecluse.operations.base import Operation
 from ecluse.operations.move_columns import Columns, Mapping, Words
@@ -106,9 +107,7 @@ class MoveTable(Operation):
         )
         table = new_table(work, self, spec, old) if self.columns else self._as_it_was(work, old, name, spec)
         owner = work.catalog.role.name
-        rights = [Grant(role, may.upper()) for role, mays in self.grants.items() for may in mays]
-        # Rights are listed whole: where there are any, those of the owner are among them.
-        return replace(table, owner=owner, grants=tuple([Grant(owner, "ALL"), *rights] if rights else ()))
+        return replace(table, owner=owner, grants=tuple(rights.grants(owner, self.grants)) if self.grants else ())
 
     def _as_it_was(self, work: Work, old: Table, name: Name, spec: TableSpec) -> Table:
         table = as_it_was(work, self.origin, old, name)

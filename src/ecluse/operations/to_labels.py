@@ -48,9 +48,14 @@ def rule(work: Work, operation: ConvertColumn, table: Table, column: Column, lab
         _known(work, operation, labels, operation.other, "other")
     if operation.raw in work.draft(table).targets:
         raise work.wrong(operation, f"table '{table.name}' has a column '{operation.raw}' already", "raw")
-    more = {"other": operation.other, "invalid": operation.invalid, "raw": operation.raw}
-    before = labels_of(work, column.type) or ()
-    return Labels.of(str(Name.parse(operation.to)), labels, operation.values, before, **more)
+    return Labels(
+        str(Name.parse(operation.to)),
+        tuple(sorted(folded.items())),
+        other=operation.other,
+        invalid=operation.invalid,
+        raw=operation.raw,
+        before=labels_of(work, column.type) or (),
+    )
 
 
 def _known(work: Work, operation: ConvertColumn, labels: tuple[str, ...], label: str, *path: str) -> None:
