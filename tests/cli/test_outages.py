@@ -82,9 +82,9 @@ def volume(open_folder: Path) -> Iterator[Path]:
 
 
 def fill(volume: Path) -> Path:
-    """Take all the room that is left."""
+    """Take all the room that is left; again, what a server in the volume has let go of since."""
     filler = volume / "filler"
-    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+    with filler.open("ab", buffering=0) as file, pytest.raises(OSError, match="No space left"):
         while True:
             file.write(bytes(1 << 20))
     return filler
@@ -106,11 +106,14 @@ def test_full_volume(volume: Path, on_server: Callable[[Path], tuple[EmbeddedSer
     assert "at 'copy'; the old shape is in use; resume with `ecluse apply uuids`" in stopped.error["state"]
     assert project.run("status", "--json").value["runs"][0]["stage"] == "copy"
     assert project.execute("SELECT count(*) FROM conversations") == [(ROWS + MANY,)]
-    more = (
-        "INSERT INTO conversations SELECT gen_random_uuid()::text, 'late', repeat('l', 900) FROM generate_series(1, 99)"
+    more = (  # more than the pages of the table may still have room for
+        "INSERT INTO conversations"
+        " SELECT gen_random_uuid()::text, 'late', repeat('l', 900) FROM generate_series(1, 4000)"
     )
+    fill(volume)
     with pytest.raises(psycopg.errors.DiskFull):
         project.execute(more)
+    fill(volume)
     again = project.run("apply", "uuids", "--json")
     assert (again.status, again.error["code"]) == (4, "ECL503")
 
