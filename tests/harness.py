@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -257,6 +257,18 @@ def _stored(conn: psycopg.Connection[tuple[object, ...]], name: str) -> list[str
     return [ident(str(row[0])) for row in rows]
 
 
+OLD_APPLICATION = "ecluse_test_old_application"
+
+
+def old_application(database: Database) -> Database:
+    """The database as an application sees it that goes on using the old shape: a role of its own."""
+    with psycopg.connect(database.conninfo, autocommit=True) as conn:
+        with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+            conn.execute(f"CREATE ROLE {OLD_APPLICATION} LOGIN SUPERUSER PASSWORD 'old'")
+        told = psycopg.conninfo.make_conninfo(database.conninfo, user=OLD_APPLICATION, password="old")
+    return Database(database.name, told)
+
+
 # --- writers --------------------------------------------------------------------------------------
 
 
@@ -299,10 +311,13 @@ class Writer:
 
     def replay(self, database: Database, lines: Sequence[str] | None = None) -> None:
         """Write the same again on another database, in the words of `lines` where they are given."""
-        chosen = lines or self.lines
-        with psycopg.connect(database.conninfo, autocommit=True, prepare_threshold=None) as conn:
-            for number, round_ in self.committed:
-                conn.execute(chosen[number].replace("{n}", str(round_)).encode())
+        Writer(database, lines or self.lines).repeat(self.committed)
+
+    def repeat(self, committed: Sequence[tuple[int, int]]) -> None:
+        """Write what another writer has committed."""
+        with psycopg.connect(self.database.conninfo, autocommit=True, prepare_threshold=None) as conn:
+            for number, round_ in committed:
+                conn.execute(self.lines[number].replace("{n}", str(round_)).encode())
 
     @contextmanager
     def running(self) -> Iterator[Writer]:

@@ -200,6 +200,12 @@ class UnknownGeneration(EcluseError):
     code = "ECL305"
 
 
+class InUse(EcluseError):
+    """Somebody still uses what the command would take away, or would be surprised by it."""
+
+    code = "ECL306"
+
+
 # --- 4xx refused by the plan ------------------------------------------------------------------------
 
 

@@ -43,6 +43,7 @@ class Options:
     recycle_clients: bool = False
     max_restarts: int = 3
     unit_batch: int = 20_000
+    old_shape_for: tuple[str, ...] = ()  # roles that go on using the old shape; else those that the migration names
     executor: str = ""  # who carries ranges of the copy: "dask:ADDRESS", or the process itself
 
 

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ecluse.engine import journal, prepare
+from ecluse.engine import journal, old_shape, prepare
 from ecluse.engine.archive import check_archive, drop_name, write_archive
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.moving import ending
@@ -23,6 +23,7 @@ def finish(run: Run, conn: Connection, status: str, folder: Path) -> Path:
     """
     if status != "switched":
         raise WrongState(f"a run that is '{status}' cannot be finished: only one that is 'switched' can")
+    old_shape.refuse_used(run, conn, "finish")
     kept = [(t, t.name.within(run.plan.kept_schema)) for t in switch_sql.old_tables(run.plan)]
     place = folder / f"{run.plan.migration}-{run.id}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     with conn.transaction():

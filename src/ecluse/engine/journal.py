@@ -208,5 +208,6 @@ def forget_build(conn: Connection, run: int) -> None:
     for table in ("chunk", "watch", "quarantine"):
         conn.execute(f"DELETE FROM ecluse.{table} WHERE run = %s", (run,))
     # What users' scripts did before the copy is not undone by a restart of it, and neither are enums and their labels.
-    kept = "name NOT LIKE 'before %%' AND name NOT LIKE 'enum %%'"
+    # What roles were given stays known, so that it can be taken back.
+    kept = "name NOT LIKE 'before %%' AND name NOT LIKE 'enum %%' AND name NOT LIKE 'old shape%%'"
     conn.execute(f"DELETE FROM ecluse.step WHERE run = %s AND {kept}", (run,))

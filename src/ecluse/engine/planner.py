@@ -62,7 +62,13 @@ def make_plan(
             catalog = read_catalog(conn)
             compiled = compile_migration(migration, catalog, there.catalogs)
             plan = assemble(
-                migration.name, compiled.changes, catalog, compiled.hazards, migration.digest, there.catalogs
+                migration.name,
+                compiled.changes,
+                catalog,
+                compiled.hazards,
+                migration.digest,
+                there.catalogs,
+                migration.old_shape_for,
             )
             _require_rights(catalog, plan)
             there.require_rights(plan)

@@ -6,7 +6,7 @@ import time
 
 import psycopg
 
-from ecluse.engine import drain, enums, journal, orphans, prepare, shape, withdrawal
+from ecluse.engine import drain, enums, journal, old_shape, orphans, prepare, shape, withdrawal
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.moving import home
 from ecluse.engine.moving.closing import OPENED, reopen
@@ -32,6 +32,7 @@ def rollback(run: Run, conn: Connection, status: str) -> float:
         forget_origins(run)
         prepare.forget(run, conn)
         with conn.transaction():
+            old_shape.leave(run, conn)
             _undo_before(run, conn)
             journal.advance(conn, run.id, status="rolled_back", stage="rolled_back")
         run.journaled("rolled back")
@@ -75,6 +76,7 @@ def _back(run: Run, conn: Connection) -> None:
     for script in reversed(plan.scripts):
         if script.phase == "after" and script.down:
             prepare.run_script(conn, script.title, script.down)
+    old_shape.leave(run, conn)
     statements = list(switch_sql.withdraw(plan, run.id))
     execute_all(conn, statements)
     _refuse_strangers(run, conn)

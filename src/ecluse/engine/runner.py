@@ -17,6 +17,7 @@ from ecluse.engine import (
     enums,
     joining,
     journal,
+    old_shape,
     prepare,
     quarantine,
     rollback,
@@ -104,6 +105,7 @@ class Engine:
             seconds = 0.0
             if record.status == "ready":
                 refuse_disproved(conn, record)
+                old_shape.make_ready(run, conn)
                 try:
                     self._drain(run, conn)
                     joining.settle(run, conn)
@@ -138,6 +140,11 @@ class Engine:
                     rollback.clean_up(run, conn)
                 return 0.0
             return rollback.rollback(run, conn, record.status)
+
+    def retire(self, migration: str, unused_for: float) -> tuple[old_shape.Use, ...]:
+        """Take the old shape away that was kept beside the new one; the uses that were counted until then."""
+        with self._alone("retire", migration) as conn:
+            return old_shape.retire(self._run(conn, self._record(conn, migration)), conn, unused_for)
 
     def finish(self, migration: str, folder: Path) -> Path:
         """Archive, check, drop the old shape; returns the archive's folder."""

@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 import psycopg
 
-from ecluse.engine import drain, joining, journal, prepare, quarantine, shape
+from ecluse.engine import drain, joining, journal, old_shape, prepare, quarantine, shape
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import LockNotTaken, ProofFailed
 from ecluse.model.names import Name, literal
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event, Probe
 from ecluse.planning import flow_sql, switch_sql
+from ecluse.planning.old_shape import place
 
 _PROBE_ATTEMPTS = 5
 _THERE = (
@@ -59,7 +60,8 @@ def short_transaction(run: Run, conn: Connection, name: str, work: Callable[[Con
     ours, used = switch_sql.lock_order(run.plan, switched=switched)
     if switched:
         # A view that the migration made may have been dropped by hand since; a rollback must not stumble over that.
-        used = tuple(row[0] for row in conn.execute(_THERE, (list(used),)).fetchall())
+        views = [name.sql for name in place.view_names(run.plan)]
+        used = tuple(row[0] for row in conn.execute(_THERE, ([*views, *used],)).fetchall())
     last = 0.0
     for _ in range(run.options.switch_attempts):
         run.stop.check(f"stopped before the {name}; nothing was changed")
@@ -138,6 +140,7 @@ def _switch(run: Run, conn: Connection, budget: float) -> None:
     for script in plan.scripts:
         if script.phase == "switch":
             prepare.run_script(conn, script.title, script.up)
+    old_shape.arm(run, conn)
     for member in switch_sql.captured(plan):
         execute_all(conn, list(flow_sql.create_capture(run.id, member, member.table.name)))
     journal.advance(conn, run.id, status="switched", stage="switched")
@@ -190,12 +193,13 @@ def _once(run: Run, conn: Connection, done: dict[str, dict[str, object]], name: 
 def recycle_clients(run: Run, conn: Connection) -> int:
     """End the other sessions that may use the new tables: statements that they prepared fit the old types."""
     tables = [m.table.name.sql for m in switch_sql.visible(run.plan)]
+    roles = list(old_shape.roles_of(run))  # whose sessions know both shapes
     row = conn.execute(
         "SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid)) FROM pg_stat_activity a "
         "WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid() "
-        "AND a.application_name NOT LIKE 'ecluse%%' AND EXISTS (SELECT 1 FROM unnest(%s::text[]) t "
-        "WHERE has_table_privilege(a.usesysid, t::regclass, 'SELECT, INSERT, UPDATE, DELETE'))",
-        (tables,),
+        "AND a.application_name NOT LIKE 'ecluse%%' AND a.usename <> ALL (%s::name[]) "
+        "AND EXISTS (SELECT 1 FROM unnest(%s::text[]) t WHERE has_table_privilege(a.usesysid, t::regclass, 'SELECT, INSERT, UPDATE, DELETE'))",
+        (roles, tables),
     ).fetchone()
     return int(row[0]) if row else 0
 

@@ -74,6 +74,9 @@ class Member:
     # Columns, and the expressions over `m` by which they are compared when it is asked whether a new row is held by
     # the old shape, where two writings mean the same.
     alike: tuple[tuple[str, str], ...] = ()
+    # Of a new member: columns that its rows have in common with what the old shape takes them for. Where the key does
+    # not say it (the new application makes its own), the first such row by key is meant.
+    counterpart: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -115,6 +115,7 @@ class Migration:
     operations: tuple[OperationSettings, ...]
     description: str = ""
     drop: tuple[str, ...] = ()
+    old_shape_for: tuple[str, ...] = ()
     source: Source = field(default_factory=lambda: Source("", ""))
     files: Mapping[str, str] = field(default_factory=dict)
 

@@ -256,6 +256,7 @@ class Plan:
     sequences: tuple[Sequence, ...] = ()  # of identity columns that are carried: rights and comments go along
     source: str = ""  # the digest of the migration that it was made from
     structure: Structure | None = None  # None where the plan is refused, so that it was not tried
+    old_shape_for: tuple[str, ...] = ()  # roles that go on using the old shape after the switch
     format: int = 1
 
     @property
@@ -267,6 +268,11 @@ class Plan:
     def kept_schema(self) -> str:
         """Where the old shape waits after the switch."""
         return f"ecluse_kept_{self.migration}"
+
+    @property
+    def before_schema(self) -> str:
+        """Where the views are that show the old shape after the switch."""
+        return f"ecluse_before_{self.migration}"
 
     @property
     def builds(self) -> tuple[Flow, ...]:

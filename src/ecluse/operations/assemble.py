@@ -200,6 +200,7 @@ def _part_member(draft: Draft, part: Part) -> Member:
         role="new",
         join=" AND ".join(f"{col(ours)} = {col(theirs, 'a')}" for ours, theirs in part.links),
         logged=tuple(dict.fromkeys([*part.key, *(ours for ours, _ in part.links)])),
+        counterpart=part.counterpart,
     )
 
 

@@ -85,6 +85,7 @@ class Part:
     select: str  # without its FROM clause, which `{source}` stands for
     key: tuple[str, ...]
     links: tuple[tuple[str, str], ...]  # its columns, and those of the draft's key
+    counterpart: tuple[str, ...] = ()  # its columns by which a row is found again whose key is another
 
 
 @dataclass

@@ -19,7 +19,7 @@ from ecluse.model.migration import Migration, Path, Source
 from ecluse.operations.base import Operation
 from ecluse.operations.registry import OPERATIONS
 
-_TOP = {"name": str, "database": str, "description": str, "drop": list, "operation": list}
+_TOP = {"name": str, "database": str, "description": str, "drop": list, "old_shape_for": list, "operation": list}
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}\Z")  # it becomes part of schema names
 _SCRIPTS = frozenset({"select", "up", "down", "verify"})
 _LINE = re.compile(r"at line (\d+), (?=column)")
@@ -63,6 +63,7 @@ def parse_migration(text: str, file: str, read: Reader) -> Migration:
         operations=tuple(operations),
         description=data.get("description", ""),
         drop=tuple(data.get("drop", ())),
+        old_shape_for=tuple(data.get("old_shape_for", ())),
         source=source,
         files=files,
     )
@@ -89,6 +90,9 @@ def _check_top(data: dict[str, Any], source: Source) -> Iterator[_Problem]:
     drop = data.get("drop", [])
     if isinstance(drop, list) and not all(isinstance(item, str) for item in drop):
         yield _Problem(source.line(("drop",)), "'drop' must be a list of names")
+    roles = data.get("old_shape_for", [])
+    if isinstance(roles, list) and not all(isinstance(role, str) and role for role in roles):
+        yield _Problem(source.line(("old_shape_for",)), "'old_shape_for' must be a list of names of roles")
     if not data.get("operation"):
         yield _Problem(1, "there is no [[operation]]", 'add [[operation]] with kind = "…"; see `ecluse operations`')
 

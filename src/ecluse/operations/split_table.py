@@ -110,7 +110,9 @@ class SplitTable(Operation):
         rows = "\n  UNION ALL\n  ".join(selects)
         select = f"SELECT {items}\nFROM {{source}}\nCROSS JOIN LATERAL (\n  {rows}\n) v"
         links = tuple(zip(into.parent, draft.key, strict=True))
-        draft.parts.append(Part(alias, child, select, child.primary_key, links))
+        told_apart = set.intersection(*({name for name, _ in _constants(row.values)} for row in into.rows))
+        counterpart = (*into.parent, *sorted(told_apart - set(into.parent)))
+        draft.parts.append(Part(alias, child, select, child.primary_key, links, counterpart))
 
     def _values(
         self, work: Work, draft: Draft, child: Table, into: IntoSpec, position: int, number: int

@@ -23,6 +23,7 @@ def assemble(
     found: Iterable[Hazard] = (),
     source: str = "",
     origins: Mapping[str, Catalog] | None = None,
+    old_shape_for: tuple[str, ...] = (),
 ) -> Plan:
     """The plan for these changes on this database. `source` is the migration's digest, part of the fingerprint.
 
@@ -76,6 +77,7 @@ def assemble(
         prebuilt=dependents.prebuilt(inventory),
         late_functions=tuple(inventory.late_functions),
         sequences=tuple(_identities(catalog, new)),
+        old_shape_for=old_shape_for,
     )
 
 

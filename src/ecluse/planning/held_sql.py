@@ -168,10 +168,16 @@ def demands(table: Table, columns: Iterable[str]) -> list[str]:
     known = set(columns)
     asked = [f"m.{ident(c.name)} IS NOT NULL" for c in table.columns if c.not_null and c.written]
     for constraint in table.constraints:
-        found = _CHECK.match(constraint.definition) if constraint.kind == "c" else None
-        if found and known.issuperset(constraint.columns):
-            asked.append(f"{found[1]} IS NOT FALSE")
+        condition = check_of(constraint)
+        if condition and known.issuperset(constraint.columns):
+            asked.append(f"{condition} IS NOT FALSE")
     return asked
+
+
+def check_of(constraint: Constraint) -> str:
+    """The condition of a CHECK over the columns of a row; empty for any other constraint."""
+    found = _CHECK.match(constraint.definition) if constraint.kind == "c" else None
+    return found[1] if found else ""
 
 
 def _units_home(flow: Flow, at: Places, blocked: Callable[[Member], str]) -> str:

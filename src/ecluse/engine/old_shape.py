@@ -1,0 +1,393 @@
+"""The old shape after the switch: made ready before it, put beside the new one within it, and taken away again.
+
+The roles that go on using it get its schema in front of their search_path *before* the switch, when it is still empty:
+so names mean what they meant. In the switch its views come with the new tables, and the same sessions, and statements
+that wait for its locks, find them.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from ecluse.engine import journal
+from ecluse.engine.context import Connection, Run
+from ecluse.errors import InUse, MissingRights, WrongState
+from ecluse.model.catalog import Table
+from ecluse.model.names import Name, ident
+from ecluse.model.plan import Plan
+from ecluse.model.report import Event
+from ecluse.planning.old_shape import script, use
+from ecluse.planning.old_shape.place import INVOKER, as_invoker, mapped_tables, needs_unit, view_name
+from ecluse.planning.old_shape.views import old_view
+from ecluse.postgres.catalog import read_catalog
+
+READY, ARMED, READING = "old shape ready", "old shape", "old shape read"
+_NOTHING = "nothing was switched; the old shape is in place and in use"
+_PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^",\s]+))\s*(?:,|\Z)')
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much one role used the old shape since the switch."""
+
+    role: str
+    statements: int
+    sessions: int
+    last: str | None  # when, where the server notes it (PostgreSQL 16)
+
+
+def roles_of(run: Run) -> tuple[str, ...]:
+    """For whom the old shape is kept: what the command says comes before what the migration says."""
+    return tuple(dict.fromkeys(run.options.old_shape_for or run.plan.old_shape_for))
+
+
+# --- before the switch ------------------------------------------------------------------------------
+
+
+def make_ready(run: Run, conn: Connection) -> None:
+    """Put the schema, empty yet, in front of the roles' search_path, and see that their sessions know it.
+
+    Raises WrongState where a role is not there or the old shape cannot be kept, InUse where sessions are open that
+    began before; `--recycle-clients` ends them.
+    """
+    roles = roles_of(run)
+    if not roles:
+        return
+    _refuse_impossible(run, conn)
+    done = journal.steps_done(conn, run.id).get(READY, {})
+    if list(done.get("roles", [])) != list(roles):
+        with conn.transaction():
+            if done:
+                _restore(run, conn, done)
+            _announce(run, conn, roles)
+        with conn.transaction():
+            _note_since(run, conn)
+        run.journaled(READY)
+    _await_sessions(run, conn, roles)
+
+
+def _refuse_impossible(run: Run, conn: Connection) -> None:
+    plan = run.plan
+    if plan.moves:
+        moved = ", ".join(str(move.old.table.name) for move in plan.moves)
+        raise WrongState(
+            "the old shape of a table that moves here from another database cannot be kept",
+            details=f"its users are connected there, and not here: {moved}",
+            hint="switch without --old-shape-for, and let the application connect to both databases first",
+            state=_NOTHING,
+        )
+    for flow, member in mapped_tables(plan):
+        secured = as_invoker(member.table)
+        if secured and plan.server_version < INVOKER:
+            raise WrongState(
+                f"the rows of {member.table.name} are secured, and PostgreSQL 14 has no views that heed that",
+                details="a view is read there with its owner's rights: everybody would see all rows",
+                hint="upgrade to PostgreSQL 15, or switch without --old-shape-for",
+                state=_NOTHING,
+            )
+        if secured and needs_unit(flow):
+            raise WrongState(
+                f"the rows of {member.table.name} are secured, and its old shape would be written with more rights",
+                details="one row of the new shape is made of several old ones, which the writer may not all see",
+                hint="switch without --old-shape-for",
+                state=_NOTHING,
+            )
+
+
+def _announce(run: Run, conn: Connection, roles: Sequence[str]) -> None:
+    """The schema, and the settings of the roles; what these were is in the record."""
+    schema = run.plan.before_schema
+    conn.execute(f"CREATE SCHEMA IF NOT EXISTS {ident(schema)}")
+    settings = {}
+    for role in roles:
+        if not conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+            raise WrongState(f"there is no role '{role}'", hint="SELECT rolname FROM pg_roles", state=_NOTHING)
+        own, effective = _search_path(conn, role)
+        settings[role] = own
+        conn.execute(f"GRANT USAGE ON SCHEMA {ident(schema)} TO {ident(role)}")
+        _set_path(run, conn, role, [schema, *(part for part in effective if part != schema)])
+    journal.record_step(conn, run.id, READY, roles=list(roles), settings=settings)
+
+
+def _note_since(run: Run, conn: Connection) -> str:
+    """Sessions that begin from now on have the setting, which was committed."""
+    now = conn.execute("SELECT clock_timestamp()::text").fetchone()
+    since = str(now[0]) if now else ""
+    journal.record_step(conn, run.id, READY, **{**journal.steps_done(conn, run.id)[READY], "since": since})
+    return since
+
+
+def _search_path(conn: Connection, role: str) -> tuple[list[str] | None, list[str]]:
+    """The role's own search_path in this database, None where it has none, and the one that is in force for it."""
+    rows = conn.execute(
+        "SELECT s.setrole <> 0 AND s.setdatabase <> 0, substr(c, 13) FROM pg_db_role_setting s, unnest(s.setconfig) c "
+        "WHERE c LIKE 'search\\_path=%%' AND s.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = %s)) "
+        "AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) "
+        "ORDER BY s.setrole <> 0 DESC, s.setdatabase <> 0 DESC",
+        (role,),
+    ).fetchall()
+    parsed = [(own, parts(text)) for own, text in rows]
+    exact = next((found for own, found in parsed if own), None)
+    if parsed:
+        return exact, parsed[0][1]
+    row = conn.execute("SELECT boot_val FROM pg_settings WHERE name = 'search_path'").fetchone()
+    return None, parts(row[0] if row else "public")
+
+
+def parts(text: str) -> list[str]:
+    """The schemas of a search_path as it is stored."""
+    return [quoted.replace('""', '"') if quoted else plain.lower() for quoted, plain in _PART.findall(text)]
+
+
+def _set_path(run: Run, conn: Connection, role: str, path: Sequence[str] | None) -> None:
+    where = f"ALTER ROLE {ident(role)} IN DATABASE {ident(run.plan.database)}"
+    told = "RESET search_path" if path is None else f"SET search_path TO {', '.join(map(ident, path)) or ident('')}"
+    try:
+        with conn.transaction():
+            conn.execute(f"{where} {told}")
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MissingRights(
+            f"the search_path of role '{role}' cannot be set",
+            details=error.diag.message_primary or "",
+            hint=f"GRANT {ident(role)} TO CURRENT_USER WITH ADMIN OPTION, or run this as a superuser",
+            state=_NOTHING,
+        ) from None
+
+
+def _await_sessions(run: Run, conn: Connection, roles: Sequence[str]) -> None:
+    """Sessions that began before do not know the schema: after the switch they would meet the new shape."""
+    open_ = _stale(run, conn, roles)
+    if not open_:
+        return
+    if not run.options.recycle_clients:
+        who = "; ".join(f"{role}: {count}" for role, count in sorted(open_.items()))
+        raise InUse(
+            f"{sum(open_.values())} sessions are open that do not know of the old shape's schema yet: after the switch "
+            "they would meet the new one",
+            details=who,
+            hint=f"ecluse switch {run.plan.migration} --recycle-clients, or restart the application and switch then",
+            state=_NOTHING,
+        )
+    for attempt in range(100):
+        ended = conn.execute(
+            "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = ANY (%s)",
+            (_stale_pids(run, conn, roles),),
+        ).fetchone()
+        if attempt == 0:
+            run.emit(Event("note", "switch", f"{ended[0] if ended else 0} client sessions were ended to reconnect"))
+        if not _stale(run, conn, roles):
+            return
+        time.sleep(0.05)
+    raise InUse("sessions of the old application do not end", hint="look at pg_stat_activity", state=_NOTHING)
+
+
+_STALE = (
+    "FROM pg_stat_activity a WHERE a.datname = current_database() AND a.usename = ANY (%s::name[]) "
+    "AND a.pid <> pg_backend_pid() AND a.application_name NOT LIKE 'ecluse%%' "
+    "AND coalesce(a.backend_start <= %s::timestamptz, true)"
+)
+
+
+def _stale(run: Run, conn: Connection, roles: Sequence[str]) -> dict[str, int]:
+    rows = conn.execute(
+        f"SELECT a.usename::text, count(*) {_STALE} GROUP BY 1", (list(roles), _since(run, conn))
+    ).fetchall()
+    return {role: int(count) for role, count in rows}
+
+
+def _stale_pids(run: Run, conn: Connection, roles: Sequence[str]) -> list[int]:
+    return [row[0] for row in conn.execute(f"SELECT a.pid {_STALE}", (list(roles), _since(run, conn)))]
+
+
+def _since(run: Run, conn: Connection) -> str:
+    noted = journal.steps_done(conn, run.id)[READY].get("since")
+    return str(noted) if noted else _note_since(run, conn)
+
+
+# --- within the switch ------------------------------------------------------------------------------
+
+
+def arm(run: Run, conn: Connection) -> None:
+    """Make the views and their writers, in the transaction of the switch, when the new tables are in their place."""
+    roles = roles_of(run)
+    if not roles:
+        return
+    conn.execute("SET LOCAL check_function_bodies TO off")
+    for statement in script.create(run.plan, roles, run.id, _staying(run, conn)):
+        conn.execute(statement)
+    for name in _old_views(run, conn):
+        run.emit(Event("warn", "switch", f"view {name} has no old shape: it needs what only a table has"))
+    conn.execute("SET LOCAL check_function_bodies TO DEFAULT")
+    journal.record_step(conn, run.id, ARMED, roles=list(roles))
+
+
+def _staying(run: Run, conn: Connection) -> dict[Name, Table]:
+    added = {each.table for each in run.plan.added}
+    if not added:
+        return {}
+    tables = read_catalog(conn, sorted({name.schema for name in added}), measure=False).tables
+    return {name: tables[name] for name in added if name in tables}
+
+
+def _old_views(run: Run, conn: Connection) -> Iterator[Name]:
+    """Show the application's own views of the old shape too; gives those that cannot be."""
+    plan = run.plan
+    shown = [member.table.name for _, member in mapped_tables(plan)] + [table.name for table in plan.archives]
+    for moved in reversed(plan.moved):
+        if moved.kind not in ("view", "materialized view"):
+            continue
+        kept = moved.name.within(plan.kept_schema)
+        row = conn.execute("SELECT pg_get_viewdef(%s::regclass)", (kept.sql,)).fetchone()
+        assert row is not None
+        try:
+            with conn.transaction():
+                conn.execute(old_view(row[0], moved.name, plan, shown))
+                _copy_rights(conn, kept, moved.name.within(plan.before_schema))
+        except psycopg.ProgrammingError:
+            yield moved.name
+            continue
+        shown.append(moved.name)
+
+
+def _copy_rights(conn: Connection, source: Name, target: Name) -> None:
+    rows = conn.execute(
+        "SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END, a.privilege_type "
+        "FROM pg_class c CROSS JOIN aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a "
+        "LEFT JOIN pg_roles r ON r.oid = a.grantee WHERE c.oid = %s::regclass "
+        "AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')",
+        (source.sql,),
+    ).fetchall()
+    for who, right in rows:
+        conn.execute(f"GRANT {right} ON {target.sql} TO {who}")
+
+
+# --- afterwards -------------------------------------------------------------------------------------
+
+
+def armed(conn: Connection, run: int) -> tuple[str, ...]:
+    """The roles for whom the old shape of a run is there; empty where it is not."""
+    found = journal.steps_done(conn, run).get(ARMED, {}).get("roles", [])
+    return tuple(str(role) for role in found)
+
+
+def uses(conn: Connection, run: int, plan: Plan) -> tuple[Use, ...]:
+    """How much each role has used the old shape. Counts come a second late, as the server's statistics do."""
+    found = []
+    last = "s.last_seq_scan::text" if conn.info.server_version >= 160000 else "NULL"
+    for position, role in enumerate(armed(conn, run)):
+        row = conn.execute(
+            f"SELECT coalesce(s.seq_scan, 0), {last}, (SELECT count(*) FROM pg_stat_activity a WHERE a.usename = %s "
+            "AND a.datname = current_database() AND a.application_name NOT LIKE 'ecluse%%') "
+            "FROM pg_stat_all_tables s WHERE s.relid = to_regclass(%s)",
+            (role, use.counter(plan, position).sql),
+        ).fetchone()
+        statements, when, sessions = row or (0, None, 0)
+        found.append(Use(role, int(statements), int(sessions), when))
+    return tuple(found)
+
+
+def leave(run: Run, conn: Connection) -> None:
+    """Take the views away, and give the roles their search_path back, in the transaction at hand."""
+    done = journal.steps_done(conn, run.id)
+    if READY not in done:
+        return
+    schema = run.plan.before_schema
+    for kind, name in _objects(conn, schema):
+        conn.execute(f"DROP {kind} IF EXISTS {name}")
+    conn.execute(f"DROP SCHEMA IF EXISTS {ident(schema)}")
+    _restore(run, conn, done[READY])
+    for step in (READY, ARMED, READING):
+        journal.forget_step(conn, run.id, step)
+
+
+def _restore(run: Run, conn: Connection, record: dict[str, object]) -> None:
+    settings = record.get("settings")
+    assert isinstance(settings, dict)
+    for role, path in settings.items():
+        if conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+            _set_path(run, conn, role, path)
+
+
+def _objects(conn: Connection, schema: str) -> list[tuple[str, str]]:
+    """What we made there, what stands on others first. Views of views were made last, so they go first."""
+    rows = conn.execute(
+        "SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass::text FROM pg_class c "
+        "WHERE c.relnamespace = to_regnamespace(%s) AND c.relkind IN ('v', 'r') ORDER BY c.relkind DESC, c.oid DESC",
+        (ident(schema),),
+    ).fetchall()
+    # Functions of rows take a view's row; they go before it, and trigger functions after.
+    functions = conn.execute(
+        "SELECT 'FUNCTION', p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = to_regnamespace(%s) "
+        "ORDER BY p.prorettype = 'trigger'::regtype",
+        (ident(schema),),
+    ).fetchall()
+    rows_of = [f for f in functions if "ecluse_rows_" in f[1]]
+    rest = [f for f in functions if f not in rows_of]
+    return [*rows_of, *rows, *rest]
+
+
+def views_of(plan: Plan) -> tuple[Name, ...]:
+    """The views of the old shape, for those who lock."""
+    return tuple(view_name(plan, member.table) for _, member in mapped_tables(plan))
+
+
+def refuse_used(run: Run, conn: Connection, what: str) -> None:
+    """Raise InUse where the old shape has not been retired."""
+    roles = armed(conn, run.id)
+    if roles:
+        raise InUse(
+            f"the old shape is still kept for {', '.join(roles)}",
+            details=f"{what} would take it from them",
+            hint=f"ecluse status, and when nobody uses it: ecluse retire {run.plan.migration}",
+            state="the new shape is in use, and the old one through its views; nothing was changed",
+        )
+
+
+def retire(run: Run, conn: Connection, unused_for: float) -> tuple[Use, ...]:
+    """Remove the old shape where no role has used it for so many seconds; returns the uses that were counted.
+
+    Raises InUse otherwise. A server before PostgreSQL 16 does not note when a table was last read, so there the count
+    is noted by the first call and compared by the next.
+    """
+    found = uses(conn, run.id, run.plan)
+    if not found:
+        raise WrongState("no old shape is kept", hint="ecluse status", state="nothing was changed")
+    busy = [one for one in found if _recent(run, conn, one, unused_for)]
+    if busy:
+        said = "; ".join(f"{one.role}: {one.statements:,} statements, {one.sessions} sessions" for one in busy)
+        raise InUse(
+            f"the old shape is still used by {', '.join(one.role for one in busy)}",
+            details=said,
+            hint=f"ecluse status; what is no use any more: ecluse retire {run.plan.migration} --unused-for 0",
+            state="the new shape is in use, and the old one through its views; nothing was changed",
+        )
+    with conn.transaction():
+        leave(run, conn)
+    run.journaled("retired")
+    return found
+
+
+def _recent(run: Run, conn: Connection, one: Use, unused_for: float) -> bool:
+    if unused_for <= 0 or not one.statements:
+        return False
+    if one.last is not None:
+        row = conn.execute(
+            "SELECT %s::timestamptz > clock_timestamp() - make_interval(secs => %s)", (one.last, unused_for)
+        ).fetchone()
+        return bool(row and row[0])
+    record = dict(journal.steps_done(conn, run.id).get(READING, {}))
+    before = record.get(one.role)
+    same = isinstance(before, list) and before[0] == one.statements
+    if same:
+        assert isinstance(before, list)
+        row = conn.execute("SELECT extract(epoch FROM clock_timestamp())::float8 - %s", (before[1],)).fetchone()
+        return not row or row[0] < unused_for
+    now = conn.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
+    with conn.transaction():
+        journal.record_step(conn, run.id, READING, **{**record, one.role: [one.statements, now[0] if now else 0.0]})
+    return True

@@ -1,0 +1,123 @@
+"""What a write through the old shape changes: the rows of the mapping before it, and after it. Pure text.
+
+Where one old row is a unit, these are OLD and NEW themselves. Where several old rows are one (a merge), or rows of
+several old tables, the unit is read as the new tables have it, and kept in variables, before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ecluse.model.catalog import Table
+from ecluse.model.flow import Flow, Member, fill, places
+from ecluse.model.names import ident
+from ecluse.model.plan import Plan
+from ecluse.planning import flow_sql
+from ecluse.planning.old_shape import views
+from ecluse.planning.old_shape.place import needs_unit, view_name
+from ecluse.planning.old_shape.place import places as old_places
+
+
+def row(table: Table, record: str) -> str:
+    """The one row that NEW or OLD is, as a relation."""
+    items = ", ".join(f"{record}.{ident(c.name)} AS {ident(c.name)}" for c in table.columns)
+    return f"(SELECT {items})"
+
+
+class Images:
+    """The old rows that a write of `member` concerns, as relations that a mapping can read."""
+
+    def __init__(self, plan: Plan, flow: Flow, member: Member) -> None:
+        self.plan, self.flow, self.member = plan, flow, member
+        self.at = old_places(plan)
+        self.unit = needs_unit(flow)
+
+    def mapped(self, target: Member, record: str) -> str:
+        """The rows of a new member before the write (OLD) or after it (NEW)."""
+
+        def place(alias: str) -> str:
+            for old in self.flow.old.members:
+                if old.alias == alias:
+                    return self._image(old, record)
+            return self.at.sql(alias)
+
+        return f"({fill(target.select, place)})"
+
+    def concerns(self, target: Member) -> bool:
+        """Whether rows of a new member are made of rows of the old table."""
+        return self.member.alias in places(target.select)
+
+    def _image(self, old: Member, record: str) -> str:
+        if not self.unit:
+            return row(old.table, record)
+        return f"(SELECT * FROM unnest({self._variable(old, record)}))"
+
+    def _variable(self, old: Member, record: str) -> str:
+        number = self.flow.old.members.index(old)
+        return f"{'was' if record == 'OLD' else 'is'}_{number}"
+
+    # --- units ------------------------------------------------------------------------------------
+
+    def declarations(self) -> Iterator[str]:
+        """The variables: rows of each old table before and after, and the units."""
+        if self.unit:
+            yield "units text[];"
+            for old in self.flow.old.members:
+                kind = view_name(self.plan, old.table).sql
+                yield f"{self._variable(old, 'OLD')} {kind}[];"
+                yield f"{self._variable(old, 'NEW')} {kind}[];"
+
+    def gather(self, operation: str) -> Iterator[str]:
+        """Statements that fill them, for INSERT, UPDATE or DELETE."""
+        if not self.unit:
+            return
+        records = {"INSERT": ["NEW"], "UPDATE": ["OLD", "NEW"], "DELETE": ["OLD"]}[operation]
+        named = " UNION ".join(self._units(record) for record in records)
+        yield f"units := ARRAY({named});"
+        for old in self.flow.old.members:
+            was, now = self._variable(old, "OLD"), self._variable(old, "NEW")
+            yield f"{was} := ARRAY({self._stored(old)});"
+            yield f"{now} := {self._changed(was, operation) if old is self.member else was};"
+
+    def _units(self, record: str) -> str:
+        """The units of the rows that OLD or NEW belong to."""
+        side = self.flow.old
+        unit = fill(side.unit, self.at.sql)
+        mine = row(self.member.table, record)
+        if self.member is side.anchor:
+            return f"SELECT ({unit})::text FROM {mine} m"
+        anchors = f"({views.rows(self.plan, side.anchor)})"
+        return (
+            f"SELECT (SELECT ({unit})::text FROM (SELECT a.*) m) FROM {mine} m JOIN {anchors} a ON {self.member.join}"
+        )
+
+    def _stored(self, old: Member) -> str:
+        """The old rows of these units, as the new tables have them."""
+        kind = view_name(self.plan, old.table).sql
+        query = views.rows(self.plan, old, self.news(), self.flow)
+        items = ", ".join(f"v.{ident(c.name)}" for c in old.table.columns)
+        return f"SELECT ROW({items})::{kind} FROM ({query}) v"
+
+    def news(self) -> str:
+        """The new anchors of these units."""
+        side = self.flow.new
+        found = flow_sql.find(side, self.at)
+        anchor = self.at.sql(side.anchor.alias)
+        return f"(SELECT m.* FROM (SELECT DISTINCT t.unit FROM unnest(units) t(unit)) u JOIN {anchor} m ON {found})"
+
+    def _changed(self, was: str, operation: str) -> str:
+        kind = view_name(self.plan, self.member.table).sql
+        items = ", ".join(f"NEW.{ident(c.name)}" for c in self.member.table.columns)
+        added = f"ARRAY[ROW({items})::{kind}]"
+        if operation == "INSERT":
+            return f"{was} || {added}"
+        other = " AND ".join(f"v.{ident(key)} IS NOT DISTINCT FROM OLD.{ident(key)}" for key in self.member.key)
+        rest = f"ARRAY(SELECT v FROM unnest({was}) v WHERE NOT ({other}))"
+        return rest if operation == "DELETE" else f"{rest} || {added}"
+
+    def shown(self, record: str = "NEW") -> str:
+        """The query that gives the row as it can be read now, by its key."""
+        anchors = self.news() if self.unit else ""
+        query = views.rows(self.plan, self.member, anchors, self.flow)
+        same = " AND ".join(f"v.{ident(key)} = {record}.{ident(key)}" for key in self.member.key)
+        return f"SELECT v.* FROM ({query}) v WHERE {same}"

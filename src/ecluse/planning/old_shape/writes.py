@@ -1,0 +1,343 @@
+"""The writer of a view of the old shape: what a row becomes, by the forward mapping. Pure text.
+
+A write is the difference between two mappings: of the row as it was, and of the row as it shall be. What is in both and
+equal is not touched, so what the new application made of it stays, and what the old shape cannot say stays too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ecluse.model.catalog import Column
+from ecluse.model.flow import ONLY, Flow, Member, Roster, fill, places
+from ecluse.model.names import Name, ident, literal, short
+from ecluse.model.plan import Plan
+from ecluse.operations.expressions import rewrite
+from ecluse.planning import flow_sql, held_sql, roster_sql
+from ecluse.planning.old_shape import views
+from ecluse.planning.old_shape.images import Images
+from ecluse.planning.old_shape.place import INVOKER, as_invoker, view_name
+from ecluse.planning.old_shape.place import places as old_places
+
+# Types of which two values that are equal are written alike.
+_EXACT = frozenset(
+    {"uuid", "smallint", "integer", "bigint", "boolean", "date", "bytea", "oid", "timestamp with time zone"}
+)
+_TEXTS = ("text", "character varying")
+
+
+def differs(column: Column, one: str, other: str) -> str:
+    """Whether two values of a column are not the same bytes; what has no equality has this."""
+    if column.type in _EXACT:
+        return f"{one} IS DISTINCT FROM {other}"
+    if column.type.startswith(_TEXTS) and not column.type.endswith("[]"):
+        return f'{one} COLLATE "C" IS DISTINCT FROM {other} COLLATE "C"'
+    return f"record_image_ne(ROW({one}), ROW({other}))"
+
+
+class Writer:
+    """The trigger functions of one view.
+
+    `run` is the number of the run, whose log is told of changes that only the aside tables see.
+    """
+
+    def __init__(self, plan: Plan, flow: Flow, member: Member, run: int) -> None:
+        self.plan, self.flow, self.member, self.run = plan, flow, member, run
+        self.table = member.table
+        self.view = view_name(plan, member.table)
+        self.at = old_places(plan)
+        self.images = Images(plan, flow, member)
+        self.invoker = as_invoker(member.table) and plan.server_version >= INVOKER
+        self.concerned = [m for m in flow.new.members if self.images.concerns(m)]
+
+    # --- the functions ----------------------------------------------------------------------------
+
+    def statements(self) -> Iterator[str]:
+        """Functions and triggers; two of them where the visible rows are written with the writer's own rights."""
+        everything = list(self.concerned)
+        ours = [m for m in everything if not m.placed] if self.invoker else everything
+        yield from self._function("ecluse_a", ours, first=True, last=not self.invoker, definer=True)
+        if self.invoker:
+            for member in everything:
+                if member.placed and self._looks_up(member):
+                    yield from self._rows_function(member)
+            rest = [m for m in everything if m.placed]
+            yield from self._function("ecluse_b", rest, first=False, last=True, definer=False)
+
+    def _function(self, prefix: str, members: list[Member], *, first: bool, last: bool, definer: bool) -> Iterator[str]:
+        name = Name(self.plan.before_schema, short(f"{prefix}_{self.member.alias}"))
+        body = "\n".join(self._body(members, first=first, last=last))
+        declared = " ".join(["touched bigint;", *self.images.declarations()])
+        rights = "SECURITY DEFINER " if definer else ""
+        yield (
+            f"CREATE FUNCTION {name.sql}() RETURNS trigger LANGUAGE plpgsql {rights}SET search_path = '' AS $write$\n"
+            f"#variable_conflict use_column\nDECLARE {declared}\nBEGIN\n{body}\nEND $write$"
+        )
+        yield f"REVOKE ALL ON FUNCTION {name.sql}() FROM PUBLIC"
+        yield (
+            f"CREATE TRIGGER {ident(prefix)} INSTEAD OF INSERT OR UPDATE OR DELETE ON {self.view.sql} "
+            f"FOR EACH ROW EXECUTE FUNCTION {name.sql}()"
+        )
+
+    def _body(self, members: list[Member], *, first: bool, last: bool) -> Iterator[str]:
+        if first:
+            yield "IF TG_OP <> 'DELETE' THEN"
+            yield from self._given()
+            yield "END IF;"
+            yield from self._judged()
+        yield "IF TG_OP = 'INSERT' THEN"
+        yield from self.images.gather("INSERT")
+        for member in members:
+            yield from self._insert(member)
+        yield from self._told(members, "NEW")
+        yield from self._proved(last, inserted=True)
+        yield "RETURN NEW;\nELSIF TG_OP = 'UPDATE' THEN"
+        yield from self.images.gather("UPDATE")
+        for member in reversed(members):
+            yield from self._gone(member)
+        for member in members:
+            yield from self._update(member)
+        yield from self._told(members, "NEW")
+        yield from self._proved(last, inserted=False)
+        yield "RETURN NEW;\nELSE"
+        yield from self.images.gather("DELETE")
+        yield from self._told(members, "OLD")
+        for member in reversed(members):
+            yield from self._delete(member)
+        yield "RETURN OLD;\nEND IF;"
+
+    # --- what is given ----------------------------------------------------------------------------
+
+    def _given(self) -> Iterator[str]:
+        """Complete NEW as the old table would, and refuse what it would refuse."""
+        for column in self.table.columns:
+            name = ident(column.name)
+            if column.identity:
+                number = views.next_number(self.plan, self.table, column)
+                yield f"IF NEW.{name} IS NULL THEN NEW.{name} := {number}; END IF;"
+            if column.generated:
+                text = rewrite(column.default or "NULL", lambda found: f"NEW.{ident(found.column)}")
+                yield f"NEW.{name} := ({text});"
+        for column in self.table.columns:
+            if column.not_null and not column.generated:
+                yield self._refuse(
+                    f"NEW.{ident(column.name)} IS NULL",
+                    "not_null_violation",
+                    f'null value in column "{column.name}" of relation "{self.table.name.name}" '
+                    "violates not-null constraint",
+                    column.name,
+                )
+        for constraint in self.table.constraints:
+            found = held_sql.check_of(constraint)
+            if found and set(constraint.columns) <= {c.name for c in self.table.columns}:
+                condition = rewrite(found, lambda found: f"NEW.{ident(found.column)}")
+                yield self._refuse(
+                    f"({condition}) IS FALSE",
+                    "check_violation",
+                    f'new row for relation "{self.table.name.name}" violates check constraint "{constraint.name}"',
+                )
+
+    def _judged(self) -> Iterator[str]:
+        """Let rosters decide of a new row, and refuse what the new shape has no place for."""
+        mine = [roster for roster in self.plan.rosters if roster.source == self.member.alias]
+        image = f"(SELECT {', '.join(f'NEW.{ident(c.name)} AS {ident(c.name)}' for c in self.table.columns)})"
+        if mine:
+            yield "IF TG_OP = 'INSERT' THEN"
+            for roster in mine:
+                yield self._decide(roster, image)
+            yield "END IF;"
+        if self.member.rejects:
+            yield "IF TG_OP <> 'DELETE' THEN"
+            for reject in self.member.rejects:
+                condition = fill(reject.condition, self.at.sql)
+                yield self._refuse(
+                    f"EXISTS (SELECT FROM {image} m WHERE ({condition}) IS TRUE)",
+                    "check_violation",
+                    f'the new shape cannot hold this row of "{self.table.name.name}": {reject.reason}',
+                    reject.column,
+                )
+            yield "END IF;"
+
+    def _decide(self, roster: Roster, image: str) -> str:
+        """Judge a row that the roster does not know yet, beside all others."""
+        listed = flow_sql.column_list(tuple(c.name for c in self.table.columns))
+        both = f"(SELECT {listed} FROM {self.view.sql} UNION ALL SELECT * FROM {image} n)"
+        key = ident(roster.column)
+        only = f"m.{key} = NEW.{key}"
+
+        def place(alias: str) -> str:
+            if alias == ONLY:
+                return only
+            return both if alias == roster.source else self.at.sql(alias)
+
+        names = flow_sql.column_list((roster.key[0], *roster_sql.columns(roster)))
+        return (
+            f"IF NOT EXISTS (SELECT FROM {roster.name.sql} r WHERE r.{ident(roster.key[0])} = NEW.{key}) THEN "
+            f"INSERT INTO {roster.name.sql} ({names}) SELECT {names} FROM ({fill(roster.select, place)}) j; END IF;"
+        )
+
+    def _refuse(self, condition: str, code: str, message: str, column: str = "") -> str:
+        about = f", COLUMN = {literal(column)}" if column else ""
+        return (
+            f"IF {condition} THEN RAISE EXCEPTION USING ERRCODE = {literal(code)}, MESSAGE = {literal(message)}, "
+            f"SCHEMA = {literal(self.table.name.schema)}, TABLE = {literal(self.table.name.name)}{about}; END IF;"
+        )
+
+    # --- the difference ---------------------------------------------------------------------------
+
+    def _looks_up(self, member: Member) -> bool:
+        return set(places(member.select)) != {self.member.alias}
+
+    def _mapped(self, member: Member, record: str) -> str:
+        if self.invoker and member.placed and self._looks_up(member):
+            return f"(SELECT * FROM {self._rows_name(member).sql}({record}))"
+        return self.images.mapped(member, record)
+
+    def _rows_name(self, member: Member) -> Name:
+        return Name(self.plan.before_schema, short(f"ecluse_rows_{self.member.alias}_{member.alias}"))
+
+    def _rows_function(self, member: Member) -> Iterator[str]:
+        """The rows of a mapping that reads what the writer may not."""
+        name = self._rows_name(member)
+        types = {c.name: c.type for c in member.table.columns}
+        returned = ", ".join(f"{ident(c)} {types[c]}" for c in member.columns)
+        query = self.images.mapped(member, "given")
+        listed = flow_sql.column_list(member.columns, "q.")
+        yield (
+            f"CREATE FUNCTION {name.sql}(given {self.view.sql}) RETURNS TABLE ({returned}) LANGUAGE plpgsql STABLE "
+            f"SECURITY DEFINER SET search_path = '' AS $rows$\n#variable_conflict use_column\n"
+            f"BEGIN RETURN QUERY SELECT {listed} FROM {query} q; END $rows$"
+        )
+
+    def _one_to_one(self, member: Member) -> bool:
+        return not self.images.unit and (member is self.flow.new.anchor or member.role == "aside")
+
+    def _same_key(self, member: Member, one: str, other: str) -> str:
+        return " AND ".join(f"{one}.{ident(key)} = {other}.{ident(key)}" for key in member.key)
+
+    def _actual(self, member: Member, alias: str) -> str:
+        """The condition between `t`, a row that is there, and the mapped row `alias` that it is."""
+        if not member.counterpart:
+            return self._same_key(member, "t", alias)
+        table = self.at.sql(member.alias)
+        keys = flow_sql.column_list(member.key, "s.")
+        like = " AND ".join(f"s.{ident(c)} = {alias}.{ident(c)}" for c in member.counterpart)
+        mine = flow_sql.column_list(member.key, "t.")
+        return f"({mine}) = (SELECT {keys} FROM {table} s WHERE {like} ORDER BY {keys} LIMIT 1)"
+
+    def _insert(self, member: Member) -> Iterator[str]:
+        new = self._mapped(member, "NEW")
+        known = ""
+        if self.images.unit or not self._one_to_one(member):
+            known = self._without_old(member, "INSERT")
+        fixed = dict(member.fixed)
+        columns = flow_sql.column_list(member.columns + tuple(fixed))
+        values = ", ".join([flow_sql.column_list(member.columns, "n."), *fixed.values()])
+        yield (
+            f"INSERT INTO {self.at.sql(member.alias)} ({columns}) OVERRIDING SYSTEM VALUE "
+            f"SELECT {values} FROM {new} n{known};"
+        )
+        if member is self.flow.new.anchor and not self.images.unit:
+            yield "GET DIAGNOSTICS touched = ROW_COUNT;"
+            yield self._refuse(
+                "touched = 0",
+                "check_violation",
+                f'the new shape has no place for this row of "{self.table.name.name}"',
+            )
+
+    def _without_old(self, member: Member, operation: str) -> str:
+        if operation == "INSERT" and not self.images.unit:
+            return ""
+        old = self._mapped(member, "OLD")
+        return f" WHERE NOT EXISTS (SELECT FROM {old} o WHERE {self._same_key(member, 'o', 'n')})"
+
+    def _gone(self, member: Member) -> Iterator[str]:
+        """Rows that the row made and makes no more."""
+        if self._one_to_one(member) and member.role != "aside":
+            return
+        old, new = self._mapped(member, "OLD"), self._mapped(member, "NEW")
+        yield (
+            f"DELETE FROM {self.at.sql(member.alias)} t USING {old} o WHERE {self._actual(member, 'o')} "
+            f"AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')});"
+        )
+        if not member.placed:
+            yield "GET DIAGNOSTICS touched = ROW_COUNT;"
+
+    def _update(self, member: Member) -> Iterator[str]:
+        old, new = self._mapped(member, "OLD"), self._mapped(member, "NEW")
+        one = self._one_to_one(member) and member.role != "aside"
+        both = "true" if one else self._same_key(member, "o", "n")
+        columns = [c for c in member.table.columns if c.written and c.identity != "a"]
+        if not one:
+            columns = [c for c in columns if c.name not in member.key]
+        changed = {c.name: differs(c, f"o.{ident(c.name)}", f"n.{ident(c.name)}") for c in columns}
+        sets = ", ".join(
+            f"{ident(name)} = CASE WHEN {test} THEN n.{ident(name)} ELSE t.{ident(name)} END"
+            for name, test in changed.items()
+        )
+        if sets:
+            yield (
+                f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM {old} o JOIN {new} n ON {both} "
+                f"WHERE {self._actual(member, 'o')} AND ({' OR '.join(changed.values())});"
+            )
+        if not one:
+            columns_ = flow_sql.column_list(member.columns + tuple(dict(member.fixed)))
+            values = ", ".join([flow_sql.column_list(member.columns, "n."), *dict(member.fixed).values()])
+            yield (
+                f"INSERT INTO {self.at.sql(member.alias)} ({columns_}) OVERRIDING SYSTEM VALUE "
+                f"SELECT {values} FROM {new} n{self._without_old(member, 'UPDATE')};"
+            )
+
+    def _delete(self, member: Member) -> Iterator[str]:
+        table, anchor = self.at.sql(member.alias), self.flow.new.anchor
+        whole = member.role in ("new", "aside") and member is not anchor and self.member is self.flow.old.anchor
+        if whole and not self.images.unit:
+            old = self._mapped(anchor, "OLD")
+            mine = f"(SELECT t.* FROM {self.at.sql(anchor.alias)} t JOIN {old} o ON {self._same_key(anchor, 't', 'o')})"
+            yield f"DELETE FROM {table} m USING {mine} a WHERE {member.join};"
+            return
+        left = ""
+        if self.images.unit:
+            new = self._mapped(member, "NEW")
+            left = f" AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')})"
+        yield f"DELETE FROM {table} t USING {self._mapped(member, 'OLD')} o WHERE {self._actual(member, 'o')}{left};"
+
+    # --- afterwards -------------------------------------------------------------------------------
+
+    def _told(self, members: list[Member], record: str) -> Iterator[str]:
+        """Log the unit: what only an aside table sees has to go home as well."""
+        if all(member.placed for member in members):
+            return
+        target = next((m for m in self.concerned if m.role != "aside"), None)
+        if target is None or not target.logged:
+            return
+        columns = flow_sql.column_list(target.logged)
+        log = flow_sql.log_name(self.run, target)
+        source = self.images.mapped(target, record)
+        keys = flow_sql.column_list(target.logged, "n.")
+        yield f"INSERT INTO {log} (op, {columns}) SELECT 'n', {keys} FROM {source} n;"
+
+    def _proved(self, last: bool, *, inserted: bool) -> Iterator[str]:
+        """See that the old shape shows what was written, and give RETURNING what triggers made of it."""
+        if not last:
+            return
+        placed = [m for m in self.flow.new.members if m.placed]
+        if self.images.unit or len(placed) > 1:
+            shown = self.images.shown()
+            missed = f"NOT EXISTS ({shown})"
+            if not inserted:
+                kept = [
+                    f"(NOT ({differs(c, f'OLD.{ident(c.name)}', f'NEW.{ident(c.name)}')}) "
+                    f"OR {differs(c, f'v.{ident(c.name)}', f'OLD.{ident(c.name)}')})"
+                    for c in self.table.columns
+                    if c.written
+                ]
+                missed = f"NOT EXISTS ({shown} AND {' AND '.join(kept)})"
+            yield self._refuse(
+                missed,
+                "check_violation",
+                f'the new shape has no place for this change of a row of "{self.table.name.name}"',
+            )
+        if any(t.row and t.before for m in placed for t in m.table.triggers):
+            items = ", ".join(f"NEW.{ident(c.name)}" for c in self.table.columns)
+            yield f"SELECT * INTO {items} FROM ({self.images.shown()}) s;"
