@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ecluse.model.catalog import Table
 from ecluse.model.names import Name, ident
 from ecluse.model.plan import Plan
-from ecluse.planning.old_shape import use, views
+from ecluse.planning.old_shape import told, use, views
 from ecluse.planning.old_shape.place import as_invoker, mapped_tables, plain_tables
 from ecluse.planning.old_shape.writes import Writer
 
@@ -15,6 +15,7 @@ from ecluse.planning.old_shape.writes import Writer
 def create(plan: Plan, roles: Sequence[str], run: int, stay: Mapping[Name, Table]) -> Iterator[str]:
     """To be run when the new tables are in their place. `stay` are the tables that got columns, as they were."""
     plain = list(plain_tables(plan, dict(stay)))
+    yield told.create(run)
     yield from use.create(plan, roles)
     for _, member in mapped_tables(plan):
         yield from views.mapped_view(plan, member, roles)
