@@ -18,15 +18,16 @@ from ecluse.engine import journal
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import InUse, MissingRights, WrongState
 from ecluse.model.catalog import Table
-from ecluse.model.names import Name, ident
+from ecluse.model.names import Name, ident, literal
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event
 from ecluse.planning.old_shape import script, use
 from ecluse.planning.old_shape.place import INVOKER, as_invoker, mapped_tables, needs_unit, view_name
-from ecluse.planning.old_shape.views import old_view
+from ecluse.planning.old_shape.views import indexes, odd_indexes, old_view
 from ecluse.postgres.catalog import read_catalog
 
 READY, ARMED, READING = "old shape ready", "old shape", "old shape read"
+_EVIDENCE = 1000  # rows of which none was written unusually: then the next is not expected to be
 _NOTHING = "nothing was switched; the old shape is in place and in use"
 _PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^",\s]+))\s*(?:,|\Z)')
 
@@ -68,7 +69,20 @@ def make_ready(run: Run, conn: Connection) -> None:
         with conn.transaction():
             _note_since(run, conn)
         run.journaled(READY)
+    _build_indexes(run, conn)
     _await_sessions(run, conn, roles)
+
+
+def _build_indexes(run: Run, conn: Connection) -> None:
+    """Index what old values are found by, on tables that nobody but the drain writes yet."""
+    for member, name, columns in indexes(run.plan):
+        table = member.table.name.within(run.plan.next_schema)
+        conn.execute(f"CREATE INDEX IF NOT EXISTS {ident(name)} ON {table.sql} ({columns})")
+    aliases = {m.alias: m for flow in run.plan.flows for m in flow.new.members}
+    for name, (alias, document, key) in odd_indexes(run.plan).items():
+        table = aliases[alias].table.name.within(run.plan.next_schema)
+        where = f"WHERE {document} ? {literal(key)}"
+        conn.execute(f"CREATE INDEX IF NOT EXISTS {ident(name)} ON {table.sql} ((true)) {where}")
 
 
 def _refuse_impossible(run: Run, conn: Connection) -> None:
@@ -218,12 +232,33 @@ def arm(run: Run, conn: Connection) -> None:
     if not roles:
         return
     conn.execute("SET LOCAL check_function_bodies TO off")
-    for statement in script.create(run.plan, roles, run.id, _staying(run, conn)):
+    for statement in script.create(run.plan, roles, run.id, _staying(run, conn), _even(run, conn)):
         conn.execute(statement)
     for name in _old_views(run, conn):
         run.emit(Event("warn", "switch", f"view {name} has no old shape: it needs what only a table has"))
     conn.execute("SET LOCAL check_function_bodies TO DEFAULT")
     journal.record_step(conn, run.id, ARMED, roles=list(roles))
+
+
+def _even(run: Run, conn: Connection) -> frozenset[script.Odd]:
+    """What no aside table has of tables that are large enough for that to be no accident."""
+    asked = {odd for _, member in mapped_tables(run.plan) if member.shown for odd in member.shown.odd}
+    found = set()
+    for flow in run.plan.flows:
+        large = _large(conn, flow.old.anchor.table.name.within(run.plan.kept_schema))
+        names = {m.alias: m.table.name.within(run.plan.next_schema) for m in flow.new.members if m.role == "aside"}
+        for alias, document, key in (odd for odd in asked if odd[0] in names and large):
+            row = conn.execute(
+                f"SELECT EXISTS (SELECT FROM {names[alias].sql} WHERE {document} ? {literal(key)})"
+            ).fetchone()
+            if row and not row[0]:
+                found.add((alias, document, key))
+    return frozenset(found)
+
+
+def _large(conn: Connection, table: Name) -> bool:
+    row = conn.execute(f"SELECT count(*) FROM (SELECT FROM {table.sql} LIMIT {_EVIDENCE}) l").fetchone()
+    return bool(row and row[0] == _EVIDENCE)
 
 
 def _staying(run: Run, conn: Connection) -> dict[Name, Table]:
@@ -297,6 +332,13 @@ def leave(run: Run, conn: Connection) -> None:
     if READY not in done:
         return
     schema = run.plan.before_schema
+    for member, name, _ in indexes(run.plan):
+        for where in (run.plan.next_schema, member.table.name.schema):
+            conn.execute(f"DROP INDEX IF EXISTS {Name(where, name).sql}")
+    for name in odd_indexes(run.plan):
+        conn.execute(f"DROP INDEX IF EXISTS {Name(run.plan.next_schema, name).sql}")
+    for statement in script.drop_checks(run.plan):
+        conn.execute(statement)
     for kind, name in _objects(conn, schema):
         conn.execute(f"DROP {kind} IF EXISTS {name}")
     conn.execute(f"DROP SCHEMA IF EXISTS {ident(schema)}")

@@ -198,7 +198,8 @@ def recycle_clients(run: Run, conn: Connection) -> int:
         "SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid)) FROM pg_stat_activity a "
         "WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid() "
         "AND a.application_name NOT LIKE 'ecluse%%' AND a.usename <> ALL (%s::name[]) "
-        "AND EXISTS (SELECT 1 FROM unnest(%s::text[]) t WHERE has_table_privilege(a.usesysid, t::regclass, 'SELECT, INSERT, UPDATE, DELETE'))",
+        "AND EXISTS (SELECT 1 FROM unnest(%s::text[]) t "
+        "WHERE has_table_privilege(a.usesysid, t::regclass, 'SELECT, INSERT, UPDATE, DELETE'))",
         (roles, tables),
     ).fetchone()
     return int(row[0]) if row else 0

@@ -126,18 +126,32 @@ class Images:
         return rest if operation == "DELETE" else f"{rest} || {added}"
 
     def told(self, operation: str) -> Iterator[str]:
-        """Note the units that the write concerns, where the capture logs would not tell them."""
+        """Note the units that the write concerns, where the capture logs would not tell them.
+
+        They do as long as what stands aside of a key stays as it is. To be run before it is changed.
+        """
         if not told.needed(self.flow):
             return
         anchor = self.flow.new.anchor
-        unit = fill(self.flow.new.unit, self.at.sql)
-        units = ["SELECT unnest(units)"] if self.unit else []
-        for record in _RECORDS[operation]:
-            units += [] if self.unit else [self._units(record)]
-            if self.concerns(anchor):
-                # What stands aside of a row that is gone may be of another writing of the same key.
-                units.append(f"SELECT ({unit})::text FROM {self.mapped(anchor, record)} m")
-        yield told.note(self.run, self.flow, " UNION ".join(units))
+        if self.unit:
+            yield told.note(self.run, self.flow, "SELECT unnest(units)")
+        elif operation == "INSERT" and self.concerns(anchor):
+            yield told.note(self.run, self.flow, self._left_behind())
+        elif operation == "UPDATE":
+            written = [self._units("OLD"), self._units("NEW")]
+            left = [self._left_behind()] if self.concerns(anchor) else []
+            yield told.note(self.run, self.flow, " UNION ".join([*written, *left]))
+
+    def _left_behind(self) -> str:
+        """The units of the row's new key, by what stands aside of it now: it may be of another writing of that key."""
+        side = self.flow.new
+        unit = fill(side.unit, self.at.sql)
+        asides = [member for member in side.members if member.role == "aside"]
+        left = " OR ".join(f"EXISTS (SELECT FROM {self.at.sql(m.alias)} m WHERE {m.join})" for m in asides)
+        return (
+            f"SELECT (SELECT ({unit})::text FROM (SELECT a.*) m) FROM {self.mapped(side.anchor, 'NEW')} a "
+            f"WHERE {left or 'false'}"
+        )
 
     def shown(self, record: str = "NEW") -> str:
         """The query that gives the row as it can be read now, by its key."""

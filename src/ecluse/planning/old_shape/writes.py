@@ -93,9 +93,9 @@ class Writer:
         yield "RETURN NEW;\nELSIF TG_OP = 'UPDATE' THEN"
         yield from self._noted("UPDATE", first=first)
         for member in reversed(members):
-            yield from self._gone(member)
+            yield from self._where_changed(member, self._gone(member))
         for member in members:
-            yield from self._update(member)
+            yield from self._where_changed(member, self._update(member))
         yield from self._proved(last, inserted=False)
         yield "RETURN NEW;\nELSE"
         yield from self._noted("DELETE", first=first)
@@ -105,7 +105,12 @@ class Writer:
 
     def _noted(self, operation: str, *, first: bool) -> Iterator[str]:
         yield from self.images.gather(operation)
-        if first:
+        if not first:
+            return
+        if operation == "UPDATE" and not self.images.unit:
+            asides = [m for m in self.concerned if m.role == "aside"]
+            yield from self._only_where(self._changes_of(asides), self.images.told(operation))
+        else:
             yield from self.images.told(operation)
 
     # --- what is given ----------------------------------------------------------------------------
@@ -260,6 +265,19 @@ class Writer:
             return ""
         old = self._mapped(member, "OLD")
         return f" WHERE NOT EXISTS (SELECT FROM {old} o WHERE {self._same_key(member, 'o', 'n')})"
+
+    def _where_changed(self, member: Member, statements: Iterator[str]) -> Iterator[str]:
+        """What stands aside is looked at only where a column that it is made of changes."""
+        changed = "" if member.placed or self.images.unit else self._changes_of([member])
+        yield from self._only_where(changed, statements)
+
+    def _changes_of(self, members: list[Member]) -> str:
+        """Whether a column changes of which these are made; empty where that is not known."""
+        read = [c for c in self.table.columns if any(f"m.{ident(c.name)}" in member.select for member in members)]
+        return " OR ".join(differs(c, f"OLD.{ident(c.name)}", f"NEW.{ident(c.name)}") for c in read)
+
+    def _only_where(self, condition: str, statements: Iterator[str]) -> Iterator[str]:
+        yield from [f"IF {condition} THEN", *statements, "END IF;"] if condition else statements
 
     def _gone(self, member: Member) -> Iterator[str]:
         """Rows that the row made and makes no more."""
