@@ -13,13 +13,14 @@ from ecluse.model.catalog import Table
 from ecluse.model.flow import Shown
 from ecluse.model.names import Name, ident, literal
 from ecluse.operations.draft import Conversion, Draft
+from ecluse.operations.inside import Documents, Elements
 from ecluse.operations.rules import Lookup, cast, col
 
 
 def shown(drafts: Mapping[Name, Draft], draft: Draft, source: str) -> Shown | None:
-    """None where nothing of the draft stands aside, so that its `select` is as good."""
+    """None where nothing of the draft stands aside, so that its `select` is as good, or where it cannot be known."""
     asides = list(_asides(drafts, draft))
-    if not asides:
+    if not asides or any(_looks_inside(conversion) for conversion in draft.conversions.values()):
         return None
     at_home = list(draft.at_home)
     selects = [_select(draft, source, _plain(draft), [*at_home, *(f"NOT {each}" for each in asides)])]
@@ -38,6 +39,11 @@ def shown(drafts: Mapping[Name, Draft], draft: Draft, source: str) -> Shown | No
         tuple(dict.fromkeys(_odd(drafts, draft))),
         tuple(dict.fromkeys(_sought(drafts, draft))),
     )
+
+
+def _looks_inside(conversion: Conversion) -> bool:
+    """Whether texts within a document are looked up in what stands aside of others: no column tells of which."""
+    return isinstance(conversion.rule, Documents) and any(inside.lookups for inside in conversion.rule.insides)
 
 
 def _even(drafts: Mapping[Name, Draft], draft: Draft, source: str) -> str:
@@ -84,7 +90,8 @@ def _told_above(drafts: Mapping[Name, Draft], conversion: Conversion, lookup: Lo
     parent = drafts[lookup.table]
     if lookup.soft:
         ((theirs, _),) = lookup.pairs
-        on = f"{col(theirs, 'e')} = {col(conversion.column.name)}"
+        ours = col(conversion.column.name)
+        on = f"{col(theirs, 'e')} = {f'ANY ({ours})' if isinstance(conversion.rule, Elements) else ours}"
     else:
         on = " AND ".join(f"{col(theirs, 'e')} = {col(ours)}" for theirs, ours in lookup.pairs)
     told = f"e.{parent.residue_name} ? {literal(lookup.column)}"
