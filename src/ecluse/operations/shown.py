@@ -1,161 +1,242 @@
 """The old rows of a draft for views: a look-up by an old key, or by a reference, must reach an index. Pure.
 
-What a value was is told by the value alone, but for the few whose old text stands aside. So the rows are shown in
-parts: those of which nothing stands aside, whose old values are expressions that can be indexed, and the others, that
-begin with what stands aside.
+What a value was is told by the value alone, but for the few whose old text stands aside: of the row itself, or of the
+row that it refers to. So the rows are shown in parts, one for each of the ways in which something stands aside, and in
+each of them a key and a reference is a plain expression over one table, which can be indexed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
 
 from ecluse.model.catalog import Table
 from ecluse.model.flow import Shown
 from ecluse.model.names import Name, ident, literal
 from ecluse.operations.draft import Conversion, Draft
-from ecluse.operations.inside import Documents, Elements
-from ecluse.operations.rules import Lookup, cast, col
+from ecluse.operations.owned import Owner
+from ecluse.operations.remapped_numbers import RemapNumber
+from ecluse.operations.rules import IdMap, Lookup, Rule, cast, col
+
+_MOST = 3  # ways that are told apart: each doubles the parts
+_Drafts = Mapping[Name, Draft]
 
 
-def shown(drafts: Mapping[Name, Draft], draft: Draft, source: str) -> Shown | None:
-    """None where nothing of the draft stands aside, so that its `select` is as good, or where it cannot be known."""
-    asides = list(_asides(drafts, draft))
-    if not asides or any(_looks_inside(conversion) for conversion in draft.conversions.values()):
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way in which something may stand aside of a new row `m`: in `aside`, as `row`, where `on` holds."""
+
+    aside: str
+    row: str
+    on: str
+    column: str = ""  # the reference that it tells; empty for what stands aside of the row itself
+    value: str = ""  # and its old value; empty where that is more than a text
+    mapped: bool = False  # by a map of ids, and not by what stands aside
+
+    @property
+    def there(self) -> str:
+        return f"EXISTS (SELECT FROM {{{{{self.aside}}}}} {self.row} WHERE {self.on})"
+
+
+def shown(drafts: _Drafts, draft: Draft, source: str) -> Shown | None:
+    """None where nothing of the draft stands aside, so that its `select` is as good."""
+    ways = list(_ways(drafts, draft))
+    if not ways and not _joined(draft):
         return None
-    at_home = list(draft.at_home)
-    selects = [_select(draft, source, _plain(draft), [*at_home, *(f"NOT {each}" for each in asides)])]
-    general = {name: draft.inverse(name, dict(drafts)) for name in draft.table.written}
-    for position, aside in enumerate(asides):
-        others = [f"NOT {each}" for each in asides[:position]]
-        if position == 0 and draft.has_residue:
-            joined = f"{source}\nJOIN {{{{{draft.aside}}}}} r ON {_own(draft, 'r')}"
-            selects.append(_select(draft, joined, general | _by_residue(draft, drafts), at_home))
-        else:
-            without = {name: _without_residue(drafts, draft, name) for name in draft.table.written}
-            selects.append(_select(draft, source, without, [*at_home, *others, aside]))
+    source = "\n".join([source, *(join for join, _ in _joined(draft).values())])
+    parts = [
+        _part(drafts, draft, source, ways, chosen) for chosen in product((False, True), repeat=min(len(ways), _MOST))
+    ]
+    mapped = any(way.mapped for way in ways)  # and so there is always something
     return Shown(
-        tuple(selects),
-        _even(drafts, draft, source),
+        tuple(parts),
+        "" if mapped else _part(drafts, draft, source, [], ()),
         tuple(dict.fromkeys(_odd(drafts, draft))),
         tuple(dict.fromkeys(_sought(drafts, draft))),
     )
 
 
-def _looks_inside(conversion: Conversion) -> bool:
-    """Whether texts within a document are looked up in what stands aside of others: no column tells of which."""
-    return isinstance(conversion.rule, Documents) and any(inside.lookups for inside in conversion.rule.insides)
-
-
-def _even(drafts: Mapping[Name, Draft], draft: Draft, source: str) -> str:
-    """All rows, where no converted value has an old text aside; what left may have."""
-    items = {
-        name: _value(draft, name) if name in draft.conversions else draft.inverse(name, dict(drafts))
-        for name in draft.table.written
-    }
-    if draft.has_residue:
-        source += f"\nLEFT JOIN {{{{{draft.aside}}}}} r ON {_own(draft, 'r')}"
-    return _select(draft, source, items, list(draft.at_home))
-
-
-def _odd(drafts: Mapping[Name, Draft], draft: Draft) -> Iterator[tuple[str, str, str]]:
-    """Where an old text of a converted value may stand aside."""
+def _ways(drafts: _Drafts, draft: Draft) -> Iterator[_Way]:
+    """Its own residue first; then each reference to a row of which something stands aside."""
+    if own := _own_columns(drafts, draft):
+        keys = " OR ".join(f"r.{draft.residue_name} ? {literal(name)}" for name in own)
+        yield _Way(draft.aside, "r", f"{_own(draft)} AND ({keys})")
+    number = 0
     for name, conversion in draft.conversions.items():
-        if draft.has_residue:
-            yield draft.aside, draft.residue_name, name
+        rule = conversion.rule
+        if not _scalar(conversion) or name in _joined(draft):
+            continue
         for lookup in conversion.lookups:
-            parent = drafts[lookup.table]
-            yield parent.aside, parent.residue_name, lookup.column
+            number += 1
+            yield _reference(drafts, draft, name, lookup, f"p{number}")
+        if (
+            isinstance(rule, Rule)
+            and rule.map is not None
+            and _single(rule.map)
+            and rule.to == "uuid"
+            and not rule.using
+        ):
+            number += 1
+            on = f"p{number}.uuid = {col(name)} AND NOT p{number}.ecluse_added"
+            value = cast(f"(p{number}.old_value)", conversion.column.type)
+            yield _Way(rule.map.alias, f"p{number}", on, name, value, mapped=True)
 
 
-def _own(draft: Draft, alias: str) -> str:
-    return " AND ".join(f"{col(name, alias)} = {col(name)}" for name in draft.key)
+def _scalar(conversion: Conversion) -> bool:
+    """Whether it is of one value, whose old one may be the text of the new one."""
+    return isinstance(conversion.rule, Rule) and not isinstance(conversion.rule, RemapNumber)
 
 
-def _select(draft: Draft, source: str, items: Mapping[str, str], conditions: list[str]) -> str:
+def _single(ids: IdMap) -> bool:
+    """Whether no two texts became one value."""
+    return not ids.several or len({new for _, new in ids.pairs}) == len(ids.pairs)
+
+
+def _joined(draft: Draft) -> dict[str, tuple[str, str]]:
+    """Columns whose old value is always in a table, by the new one: the join, and the value."""
+    found = {}
+    for number, (name, conversion) in enumerate(draft.conversions.items()):
+        rule, row = conversion.rule, f"i{number}"
+        if isinstance(rule, RemapNumber) and rule.map and _single(rule.map):
+            value = f"{row}.old_value::bigint::{conversion.column.type}"
+            found[name] = (f"LEFT JOIN {rule.numbers(col(name), row)}", value)
+        if isinstance(rule, Owner) and not conversion.lookups:
+            value = f"{row}.old_user_id"
+            value = value if rule.key == conversion.column.type else f"{value}::text::{conversion.column.type}"
+            found[name] = (f"LEFT JOIN {{{{{rule.roster}}}}} {row} ON {row}.uid = {col(name)}", value)
+    return found
+
+
+def _reference(drafts: _Drafts, draft: Draft, name: str, lookup: Lookup, row: str) -> _Way:
+    parent = drafts[lookup.table]
+    pairs = [(theirs, name) for theirs, _ in lookup.pairs] if lookup.soft else lookup.pairs
+    on = " AND ".join(f"{col(theirs, row)} = {col(ours)}" for theirs, ours in pairs)
+    text = f"{row}.{parent.residue_name}"
+    on += f" AND {text} ? {literal(lookup.column)}"
+    value = cast(f"({text}->>{literal(lookup.column)})", draft.old_column(name).type) if _hard(draft, name) else ""
+    return _Way(parent.aside, row, on, name, value)
+
+
+def _hard(draft: Draft, name: str) -> bool:
+    """Whether a foreign key holds the reference, so that it is written as what it refers to, to the letter."""
+    lookups = draft.conversions[name].lookups
+    if len(lookups) != 1 or lookups[0].soft or len(lookups[0].pairs) != 1 or not draft.old_column(name).deterministic:
+        return False
+    return any(
+        key.valid and key.columns == (name,) and key.references == lookups[0].table for key in draft.table.foreign_keys
+    )
+
+
+def _own_columns(drafts: _Drafts, draft: Draft) -> list[str]:
+    """Converted columns of which only the row's own residue says what they were."""
+    asked = (name for name in draft.conversions if not _hard(draft, name) and name not in _joined(draft))
+    return list(asked) if draft.has_residue else []
+
+
+def _own(draft: Draft) -> str:
+    return " AND ".join(f"{col(name, 'r')} = {col(name)}" for name in draft.key)
+
+
+# --- one part ---------------------------------------------------------------------------------------
+
+
+def _part(drafts: _Drafts, draft: Draft, source: str, ways: list[_Way], chosen: tuple[bool, ...]) -> str:
+    """The rows of which stands aside what is chosen, and not what is not; of ways beyond these it is looked up."""
+    conditions = list(draft.at_home)
+    own = False
+    told: dict[str, str] = {}
+    looked = {way.column for way in ways[len(chosen) :]}
+    for way, there in zip(ways, chosen, strict=False):
+        if not there:
+            conditions.append(f"NOT {way.there}")
+        elif not way.column:
+            own = True
+            source += f"\nJOIN {{{{{way.aside}}}}} {way.row} ON {way.on}"
+        elif way.value:
+            told[way.column] = way.value
+            source += f"\nJOIN {{{{{way.aside}}}}} {way.row} ON {way.on}"
+        else:
+            looked.add(way.column)
+            conditions.append(way.there)
+    if not own and (draft.kept or draft.derived):
+        source += f"\nLEFT JOIN {{{{{draft.aside}}}}} r ON {_own(draft)}"
+    items = {name: told.get(name) or _item(drafts, draft, name, own, name in looked) for name in draft.table.written}
     listed = ",\n  ".join(f"{items[name]} AS {ident(name)}" for name in draft.table.written)
     return f"SELECT {listed}\nFROM {source}" + (f"\nWHERE {' AND '.join(conditions)}" if conditions else "")
 
 
-def _asides(drafts: Mapping[Name, Draft], draft: Draft) -> Iterator[str]:
-    """Conditions over the new row `m`, each true where something stands aside of it; its own residue comes first."""
-    if draft.has_residue:
-        yield f"EXISTS (SELECT FROM {{{{{draft.aside}}}}} e WHERE {_own(draft, 'e')})"
-    for conversion in draft.conversions.values():
-        for lookup in conversion.lookups:
-            yield _told_above(drafts, conversion, lookup)
+def _item(drafts: _Drafts, draft: Draft, name: str, own: bool, looked: bool) -> str:
+    conversion = draft.conversions.get(name)
+    if conversion is None or name in draft.backs:
+        return draft.inverse(name, dict(drafts))
+    if name in _joined(draft):
+        return _joined(draft)[name][1]
+    if own and not _hard(draft, name):
+        by_key = _key_aside(draft, name, "r") if name in draft.key else ""
+        return by_key or draft.inverse(name, dict(drafts))
+    looked = looked or not _scalar(conversion)
+    return draft.usual(conversion, dict(drafts)) if looked else _plain(conversion, col(name))
 
 
-def _told_above(drafts: Mapping[Name, Draft], conversion: Conversion, lookup: Lookup) -> str:
-    """Whether something stands aside of the row that is referred to."""
-    parent = drafts[lookup.table]
-    if lookup.soft:
-        ((theirs, _),) = lookup.pairs
-        ours = col(conversion.column.name)
-        on = f"{col(theirs, 'e')} = {f'ANY ({ours})' if isinstance(conversion.rule, Elements) else ours}"
-    else:
-        on = " AND ".join(f"{col(theirs, 'e')} = {col(ours)}" for theirs, ours in lookup.pairs)
-    told = f"e.{parent.residue_name} ? {literal(lookup.column)}"
-    return f"EXISTS (SELECT FROM {{{{{parent.aside}}}}} e WHERE {on} AND {told})"
+def _plain(conversion: Conversion, expr: str) -> str:
+    """The old value where nothing stands aside, and no map has it."""
+    rule, type_ = conversion.rule, conversion.column.type
+    if _scalar(conversion) and isinstance(rule, Rule) and rule.map and _single(rule.map) and rule.to == "uuid":
+        return rule.backward(expr, type_)
+    return rule.usual(expr, type_, [], lambda lookup, value: "NULL")
 
 
-def _plain(draft: Draft) -> dict[str, str]:
-    """Each old column where nothing stands aside."""
-    return {name: _value(draft, name) for name in draft.table.written}
-
-
-def _value(draft: Draft, name: str) -> str:
-    if name in draft.backs:
-        return draft.backs[name]
-    if name in draft.conversions:
-        conversion = draft.conversions[name]
-        type_ = conversion.column.type
-        return conversion.rule.usual(col(name), type_, [], lambda lookup, value: "NULL")
-    if name in draft.derived:
-        return draft.derived[name].now
-    if name in draft.leaving:
-        return draft.fallback(name) or f"NULL::{draft.old_column(name).type}"
-    return col(name)
-
-
-def _without_residue(drafts: Mapping[Name, Draft], draft: Draft, name: str) -> str:
-    """An old column of a row of which nothing of its own stands aside, but of one that it refers to."""
-    if name in draft.conversions and name not in draft.backs:
-        return draft.usual(draft.conversions[name], dict(drafts))
-    return _value(draft, name)
-
-
-def _by_residue(draft: Draft, drafts: Mapping[Name, Draft]) -> dict[str, str]:
-    """The key of a row, told by what stands aside alone, so that an index on that can answer."""
-    return {name: text for name in draft.key if (text := _key_aside(draft, drafts, name, "r"))}
-
-
-def _key_aside(draft: Draft, drafts: Mapping[Name, Draft], name: str, row: str) -> str:
+def _key_aside(draft: Draft, name: str, row: str) -> str:
+    """The key of a row, told by what stands aside alone, so that an index there can answer; empty where it cannot."""
     conversion = draft.conversions.get(name)
     if conversion is None or name in draft.backs or conversion.lookups:
         return ""
-    type_ = conversion.column.type
-    old = f"{row}.{draft.residue_name}"
-    usual = conversion.rule.usual(col(name, row), type_, [], lambda lookup, value: "NULL")
-    if "SELECT" in usual:
+    old, plain = f"{row}.{draft.residue_name}", _plain(conversion, col(name, row))
+    if "SELECT" in plain:
         return ""
-    return f"CASE WHEN {old} ? {literal(name)} THEN {cast(f'({old}->>{literal(name)})', type_)} ELSE {usual} END"
+    text = cast(f"({old}->>{literal(name)})", conversion.column.type)
+    return f"CASE WHEN {old} ? {literal(name)} THEN {text} ELSE {plain} END"
 
 
 # --- indexes ----------------------------------------------------------------------------------------
 
 
-def _sought(drafts: Mapping[Name, Draft], draft: Draft) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _odd(drafts: _Drafts, draft: Draft) -> Iterator[tuple[str, str, str]]:
+    """Where an old text of a converted value may stand aside."""
+    for name in _own_columns(drafts, draft):
+        yield draft.aside, draft.residue_name, name
+    for conversion in draft.conversions.values():
+        for lookup in conversion.lookups:
+            parent = drafts[lookup.table]
+            yield parent.aside, parent.residue_name, lookup.column
+
+
+def _sought(drafts: _Drafts, draft: Draft) -> Iterator[tuple[str, tuple[str, ...]]]:
     """For each index of the old table that has a converted column, one on what that column was."""
     for columns in _indexed(draft.table):
-        values = [_value(draft, name) if draft.old_column(name).written else "" for name in columns]
-        if any(not text or "SELECT" in text for text in values):
+        if not any(name in draft.conversions for name in columns):
             continue
-        if any(name in draft.conversions for name in columns):
+        values = [_indexable(draft, name) for name in columns]
+        if all(values):
             yield draft.new, tuple(_typed(draft, n, t) for n, t in zip(columns, values, strict=True))
     if len(draft.key) == 1 and draft.has_residue:
         (name,) = draft.key
-        if text := _key_aside(draft, drafts, name, "m"):
+        if text := _key_aside(draft, name, "m"):
             yield draft.aside, (_typed(draft, name, text),)
+    for way in _ways(drafts, draft):
+        if way.value and not way.mapped:
+            value = way.value.replace(f"({way.row}.", "(m.", 1)
+            yield way.aside, (_typed(draft, way.column, value),)
+
+
+def _indexable(draft: Draft, name: str) -> str:
+    """The old value as an expression over the new row alone; empty where it is none."""
+    if name in draft.leaving or name in draft.backs or not draft.old_column(name).written:
+        return ""
+    conversion = draft.conversions.get(name)
+    value = _plain(conversion, col(name)) if conversion else col(name)
+    return "" if "SELECT" in value else value
 
 
 def _typed(draft: Draft, name: str, value: str) -> str:

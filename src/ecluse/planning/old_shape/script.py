@@ -41,7 +41,7 @@ def create(
 
 def is_even(member: Member, even: frozenset[Odd]) -> bool:
     """Whether the view of a table needs no look at what stands aside of converted values."""
-    return member.shown is not None and set(member.shown.odd) <= even
+    return member.shown is not None and bool(member.shown.plain) and set(member.shown.odd) <= even
 
 
 def relied(plan: Plan, even: frozenset[Odd]) -> frozenset[Odd]:

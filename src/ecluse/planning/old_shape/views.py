@@ -69,17 +69,17 @@ def _parts(plan: Plan, member: Member, condition: str, even: bool) -> str:
 
 def indexes(plan: Plan) -> Iterator[tuple[Member, str, str]]:
     """The indexes by which the views find old values: of which new table, its name, and its columns."""
-    for flow in plan.flows:
-        by_alias = {member.alias: member for member in flow.new.members}
-        for member in flow.old.members:
-            for number, (alias, expressions) in enumerate(member.shown.sought if member.shown else ()):
-                columns = ", ".join(f"({of_row(each, '')})" for each in expressions)
-                yield by_alias[alias], short(f"{INDEX}{alias}_{number}"), columns
+    by_alias = {member.alias: member for flow in plan.flows for member in flow.new.members}
+    shown = (m.shown for flow in plan.flows for m in flow.old.members if m.shown)
+    for number, (alias, expressions) in enumerate(dict.fromkeys(each for one in shown for each in one.sought)):
+        columns = ", ".join(f"({of_row(each, '')})" for each in expressions)
+        yield by_alias[alias], short(f"{INDEX}{number}_{alias}"), columns
 
 
 def odd_indexes(plan: Plan) -> dict[str, tuple[str, str, str]]:
     """Indexes that say at once whether an aside table has a text of a column, by name."""
-    odd = {each for f in plan.flows for m in f.old.members if m.shown for each in m.shown.odd}
+    shown = (m.shown for f in plan.flows for m in f.old.members)
+    odd = {each for one in shown if one and one.plain for each in one.odd}
     return {short(f"{INDEX}odd_{number}"): each for number, each in enumerate(sorted(odd))}
 
 

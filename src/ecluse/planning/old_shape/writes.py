@@ -306,7 +306,9 @@ class Writer:
         )
         if sets:
             yield (
-                f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM {old} o JOIN {new} n ON {both} "
+                # Each value is worked out once: it is compared, and then perhaps written.
+                f"WITH o AS MATERIALIZED (SELECT * FROM {old} q), n AS MATERIALIZED (SELECT * FROM {new} q) "
+                f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM o JOIN n ON {both} "
                 f"WHERE {self._actual(member, 'o')} AND ({' OR '.join(changed.values())});"
             )
         if not one:
