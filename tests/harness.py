@@ -5,7 +5,8 @@ that it must have), or `by_hand.sql`: the same change made by hand on the old sh
 `writers_new.sql` hold what applications write, a transaction a line; `{n}` is the number of the round.
 `writers_back.sql` says the new writes in words of the old shape, line by line, where they differ. All writes must be
 deterministic: they are replayed on a database that is not migrated. A line that ends in `-- >= 15` or `-- < 15` is for
-servers of such versions only.
+servers of such versions only; one of `writers_old.sql` that ends in `-- refused after the switch: 23514` is refused
+with that SQLSTATE once the new shape is in place, for it cannot hold the row.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ecluse.engine.context import Options
 from ecluse.engine.moving.planning import unknown_origin
 from ecluse.engine.planner import make_plan
 from ecluse.engine.runner import Engine
+from ecluse.engine.verify import failures
 from ecluse.errors import EcluseError
 from ecluse.model.catalog import Catalog, Table
 from ecluse.model.names import ident
@@ -219,7 +221,11 @@ class Stage:
 
     def verify(self) -> None:
         result = self.engine().verify(self.name)
-        assert result.passed, result
+        assert result.passed, (
+            failures(result)
+            + "\n"
+            + "\n".join(f"{c.table}, {c.direction}: {d}" for c in result.comparisons for d in c.differences[:3])
+        )
 
 
 def load(database: Database, script: Path | str) -> None:
@@ -280,6 +286,7 @@ class Writer:
         self.lines = lines
         self.committed: list[tuple[int, int]] = []  # (line, round)
         self.failures: list[psycopg.Error] = []
+        self.attempts: list[tuple[int, int, psycopg.Error | None]] = []  # (line, round, why it was refused)
         self._round = first
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
@@ -296,8 +303,10 @@ class Writer:
             try:
                 conn.execute(line.replace("{n}", str(self._round)).encode())
                 self.committed.append((number, self._round))
+                self.attempts.append((number, self._round, None))
             except psycopg.Error as error:
                 self.failures.append(error)
+                self.attempts.append((number, self._round, error))
                 if conn.closed:
                     return
             if self._stop.wait(0.002):

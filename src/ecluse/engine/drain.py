@@ -18,6 +18,7 @@ from ecluse.model.names import literal
 from ecluse.model.report import Event
 from ecluse.planning import flow_sql, held_sql, roster_sql
 from ecluse.planning.flow_sql import Places
+from ecluse.planning.old_shape import told
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,16 @@ FORWARD, HOME = Direction(home=False), Direction(home=True)
 def pending(conn: Connection, run: Run, direction: Direction) -> int:
     """How many log entries wait."""
     flows = run.plan.flows
-    return entries(conn, [flow_sql.log_name(run.id, f.member(alias)) for f in flows for alias in direction.captured(f)])
+    logs = [flow_sql.log_name(run.id, f.member(alias)) for f in flows for alias in direction.captured(f)]
+    return entries(conn, [*logs, *([told.table(run.id)] if is_told(conn, run.id, direction) else [])])
+
+
+def is_told(conn: Connection, run: int, direction: Direction) -> bool:
+    """Whether an old application notes what it writes after the switch."""
+    if not direction.home:
+        return False
+    row = conn.execute("SELECT to_regclass(%s) IS NOT NULL", (told.table(run),)).fetchone()
+    return bool(row and row[0])
 
 
 def entries(conn: Connection, logs: list[str]) -> int:
@@ -132,6 +142,8 @@ def drain_here(
         total += taken
         for alias in direction.captured(flow):
             forget_taken(conn, run, flow.member(alias))
+        if is_told(conn, run.id, direction):
+            conn.execute(told.forget(run.id, flow))
     return total
 
 
@@ -237,6 +249,8 @@ def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: i
         prepare.check_watch(conn, run, flow)
         refuse_truncated(conn, run, flow)
     found = [_take_log(conn, run, flow.member(alias), limit) for alias in direction.captured(flow)]
+    if is_told(conn, run.id, direction):
+        found.append(conn.execute(told.take(run.id, flow, limit)).rowcount)
     return any(found)
 
 
@@ -270,8 +284,11 @@ def _collect(run: Run, conn: Connection, direction: Direction, flow: Flow, at: P
             conn.execute(statement)
     for member in members:
         _units_of(conn, run, direction.source(flow), member, at, taken=True)
+    if is_told(conn, run.id, direction):
+        conn.execute(f"INSERT INTO {flow_sql.UNITS} {told.units(run.id, flow)} ON CONFLICT DO NOTHING")
     row = conn.execute(
-        f"SELECT count(*) FROM {flow_sql.TAKEN} WHERE alias = ANY(%s)", (direction.captured(flow),)
+        f"SELECT count(*) FROM {flow_sql.TAKEN} WHERE alias = ANY(%s)",
+        ([*direction.captured(flow), told.alias(flow)],),
     ).fetchone()
     return int(row[0]) if row else 0
 

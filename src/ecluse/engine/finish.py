@@ -13,6 +13,7 @@ from ecluse.engine.moving import ending
 from ecluse.errors import WrongState
 from ecluse.model.names import Name, ident
 from ecluse.planning import flow_sql, switch_sql
+from ecluse.planning.old_shape import told
 
 
 def finish(run: Run, conn: Connection, status: str, folder: Path) -> Path:
@@ -64,7 +65,7 @@ def _drop(run: Run, conn: Connection, place: Path) -> None:
 def drop_statements(run: Run) -> tuple[str, ...]:
     """All in one transaction with the record. No CASCADE: what someone hung on the old shape is not ours to drop."""
     plan = run.plan
-    statements: list[str] = []
+    statements: list[str] = [told.drop(run.id)]
     for member in switch_sql.visible(plan):
         statements += flow_sql.drop_capture(run.id, member, member.table.name)
     statements += [flow_sql.release(run.id, member) for member in plan.joining]

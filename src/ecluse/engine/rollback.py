@@ -20,6 +20,7 @@ from ecluse.model.names import Name, ident, literal
 from ecluse.model.plan import AddColumns
 from ecluse.model.report import Event
 from ecluse.planning import flow_sql, roster_sql, switch_sql
+from ecluse.planning.old_shape import told
 
 
 def rollback(run: Run, conn: Connection, status: str) -> float:
@@ -144,6 +145,7 @@ def clean_up(run: Run, conn: Connection) -> None:
             for member in flow.members:
                 for statement in flow_sql.drop_log(run.id, member):
                     conn.execute(statement)
+        conn.execute(told.drop(run.id))
         for flow in run.plan.flows:
             if not flow.old.find:
                 schema = flow.old.anchor.table.name.schema

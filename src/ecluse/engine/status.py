@@ -15,6 +15,7 @@ from ecluse.engine.moving.closing import half_closed
 from ecluse.model.plan import Plan
 from ecluse.model.report import Account
 from ecluse.planning import flow_sql
+from ecluse.planning.old_shape import told
 from ecluse.postgres.connect import Database, open_session
 from ecluse.postgres.failures import translate
 from ecluse.postgres.locks import Blocker, run_lock_holders
@@ -179,6 +180,7 @@ def _pending(conn: Connection, record: RunRecord) -> int | None:
     # What waits in the origin of a move is not asked for: a look at the journal needs no other server.
     flows = plan.builds if direction.home else plan.flows
     logs = [flow_sql.log_name(run.id, f.member(alias)) for f in flows for alias in direction.captured(f)]
+    logs += [told.table(run.id)] if drain.is_told(conn, run.id, direction) else []
     row = conn.execute("SELECT bool_and(to_regclass(l) IS NOT NULL) FROM unnest(%s::text[]) l", (logs,)).fetchone()
     return drain.entries(conn, logs) if row and row[0] else None
 

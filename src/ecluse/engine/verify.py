@@ -16,6 +16,7 @@ from ecluse.model.names import Name, ident, literal
 from ecluse.model.report import Account, Comparison, Event, Probe, Verification
 from ecluse.planning import flow_sql, roster_sql, switch_sql
 from ecluse.planning.flow_sql import Places, column_list
+from ecluse.planning.old_shape import told
 from ecluse.proof.joint import prove
 from ecluse.proof.pairs import Scope, not_pending
 from ecluse.proof.readers import Readers, readers
@@ -56,6 +57,8 @@ def _scope(run: Run, both: Readers, flow: Flow, at: Places, switched: bool) -> S
         if member.role != "aside":
             query = flow_sql.units_of_log(run.id, side, member, at, taken=False)
             units |= {row[0] for row in session.execute(query.encode()) if row[0] is not None}
+    if switched and drain.is_told(session, run.id, drain.HOME):
+        units |= {row[0] for row in session.execute(told.units(run.id, flow, taken=False).encode())}
     for query in _carried_home(run, flow, at) if switched else ():
         units |= {row[0] for row in session.execute(query.encode())}
     pages = {}

@@ -190,6 +190,8 @@ class _Place:
     def __init__(self, plan: Plan, homes: Homes, switched: bool) -> None:
         self._plan, self._homes, self._switched = plan, homes, switched
         self._visible = {m.table.name for m in visible(plan)}
+        asides = (m for flow in plan.flows for m in flow.new.members if m.role == "aside")
+        self._aside = {m.table.name.within(plan.next_schema) for m in asides}
         self._joining = {m.table.name.within(plan.next_schema) for m in plan.joining}
 
     def _at(self, name: Name) -> Name:
@@ -205,6 +207,9 @@ class _Place:
         want, have = self._settled(want, now.tables.get(self._at(want.name)))
         if have is None:
             return want, None
+        if want.name in self._aside:
+            # Whoever reads the old shape with his own rights may read there what the new columns cannot tell.
+            want, have = replace(want, grants=()), replace(have, grants=())
         if want.name in self._joining:
             # Captured from the attempt to switch on; where that failed, it stays so until the next.
             have = replace(have, triggers=tuple(t for t in have.triggers if t.name not in _CAPTURE))

@@ -13,35 +13,46 @@ from ecluse.model.flow import Flow, Member, fill, places
 from ecluse.model.names import ident
 from ecluse.model.plan import Plan
 from ecluse.planning import flow_sql
-from ecluse.planning.old_shape import views
+from ecluse.planning.old_shape import lookups, told, views
 from ecluse.planning.old_shape.place import needs_unit, view_name
 from ecluse.planning.old_shape.place import places as old_places
 
+_RECORDS = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
+
 
 def row(table: Table, record: str) -> str:
-    """The one row that NEW or OLD is, as a relation."""
+    """The one row that NEW or OLD is, as a relation.
+
+    OFFSET keeps the planner from putting the values into the mapping: it would compute all that is constant then, also
+    behind a CASE that keeps a value from being cast.
+    """
     items = ", ".join(f"{record}.{ident(c.name)} AS {ident(c.name)}" for c in table.columns)
-    return f"(SELECT {items})"
+    return f"(SELECT {items} OFFSET 0)"
 
 
 class Images:
     """The old rows that a write of `member` concerns, as relations that a mapping can read."""
 
-    def __init__(self, plan: Plan, flow: Flow, member: Member) -> None:
-        self.plan, self.flow, self.member = plan, flow, member
+    def __init__(self, plan: Plan, flow: Flow, member: Member, run: int) -> None:
+        self.plan, self.flow, self.member, self.run = plan, flow, member, run
         self.at = old_places(plan)
         self.unit = needs_unit(flow)
 
     def mapped(self, target: Member, record: str) -> str:
         """The rows of a new member before the write (OLD) or after it (NEW)."""
+        return f"({self.filled(target.select, record)})"
 
-        def place(alias: str) -> str:
-            for old in self.flow.old.members:
-                if old.alias == alias:
-                    return self._image(old, record)
-            return self.at.sql(alias)
+    def filled(self, template: str, record: str) -> str:
+        """A template over old rows, with those before the write or after it in their place."""
+        images = {old.alias: self._image(old, record) for old in self.flow.old.members}
+        images |= lookups.as_they_are(self.plan, self.run, self.flow, lambda old: images[old.alias])
+        return fill(template, lambda alias: images.get(alias) or self.at.sql(alias))
 
-        return f"({fill(target.select, place)})"
+    def judged(self, condition: str) -> str:
+        """A condition over `m`, the row as it shall be, with what it looks up as things stand."""
+        mine = row(self.member.table, "NEW")
+        found = lookups.as_they_are(self.plan, self.run, self.flow, lambda old: mine if old is self.member else "")
+        return fill(condition, lambda alias: found.get(alias) or self.at.sql(alias))
 
     def concerns(self, target: Member) -> bool:
         """Whether rows of a new member are made of rows of the old table."""
@@ -71,8 +82,7 @@ class Images:
         """Statements that fill them, for INSERT, UPDATE or DELETE."""
         if not self.unit:
             return
-        records = {"INSERT": ["NEW"], "UPDATE": ["OLD", "NEW"], "DELETE": ["OLD"]}[operation]
-        named = " UNION ".join(self._units(record) for record in records)
+        named = " UNION ".join(self._units(record) for record in _RECORDS[operation])
         yield f"units := ARRAY({named});"
         for old in self.flow.old.members:
             was, now = self._variable(old, "OLD"), self._variable(old, "NEW")
@@ -114,6 +124,34 @@ class Images:
         other = " AND ".join(f"v.{ident(key)} IS NOT DISTINCT FROM OLD.{ident(key)}" for key in self.member.key)
         rest = f"ARRAY(SELECT v FROM unnest({was}) v WHERE NOT ({other}))"
         return rest if operation == "DELETE" else f"{rest} || {added}"
+
+    def told(self, operation: str) -> Iterator[str]:
+        """Note the units that the write concerns, where the capture logs would not tell them.
+
+        They do as long as what stands aside of a key stays as it is. To be run before it is changed.
+        """
+        if not told.needed(self.flow):
+            return
+        anchor = self.flow.new.anchor
+        if self.unit:
+            yield told.note(self.run, self.flow, "SELECT unnest(units)")
+        elif operation == "INSERT" and self.concerns(anchor):
+            yield told.note(self.run, self.flow, self._left_behind())
+        elif operation == "UPDATE":
+            written = [self._units("OLD"), self._units("NEW")]
+            left = [self._left_behind()] if self.concerns(anchor) else []
+            yield told.note(self.run, self.flow, " UNION ".join([*written, *left]))
+
+    def _left_behind(self) -> str:
+        """The units of the row's new key, by what stands aside of it now: it may be of another writing of that key."""
+        side = self.flow.new
+        unit = fill(side.unit, self.at.sql)
+        asides = [member for member in side.members if member.role == "aside"]
+        left = " OR ".join(f"EXISTS (SELECT FROM {self.at.sql(m.alias)} m WHERE {m.join})" for m in asides)
+        return (
+            f"SELECT (SELECT ({unit})::text FROM (SELECT a.*) m) FROM {self.mapped(side.anchor, 'NEW')} a "
+            f"WHERE {left or 'false'}"
+        )
 
     def shown(self, record: str = "NEW") -> str:
         """The query that gives the row as it can be read now, by its key."""

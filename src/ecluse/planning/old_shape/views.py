@@ -95,7 +95,7 @@ def plain_view(plan: Plan, table: Table, at: Name, roles: Sequence[str]) -> Iter
 
 def _default(plan: Plan, table: Table, column: Column) -> str:
     """What an INSERT through the view gives a column that it does not name; identities are numbered by the writer."""
-    if column.generated or column.identity or column.default is None:
+    if column.generated or column.default is None or numbered(plan, table, column):
         return ""
     if column.sequence is not None and _NEXT.match(column.default):
         return f"nextval({literal(sequence(plan, table, column).sql)}::regclass)"
@@ -107,6 +107,12 @@ def sequence(plan: Plan, table: Table, column: Column) -> Name:
     assert column.sequence is not None
     free = any(name == column.name for name, _ in switch_sql.free_sequences(plan, table))
     return column.sequence if free else column.sequence.within(plan.kept_schema)
+
+
+def numbered(plan: Plan, table: Table, column: Column) -> bool:
+    """Whether a column is an identity, or has become one: nobody needs a right to its sequence."""
+    pairs = {(was, name) for was, name, _, _ in switch_sql.identity_columns(plan)}
+    return bool(column.identity) or (table.name, column.name) in pairs
 
 
 def next_number(plan: Plan, table: Table, column: Column) -> str:

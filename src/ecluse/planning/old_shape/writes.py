@@ -7,16 +7,15 @@ equal is not touched, so what the new application made of it stays, and what the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 
 from ecluse.model.catalog import Column
-from ecluse.model.flow import ONLY, Flow, Member, Roster, fill, places
+from ecluse.model.flow import Flow, Member, places
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
 from ecluse.operations.expressions import rewrite
-from ecluse.planning import flow_sql, held_sql, roster_sql
-from ecluse.planning.old_shape import views
-from ecluse.planning.old_shape.images import Images
+from ecluse.planning import flow_sql, held_sql
+from ecluse.planning.old_shape import lookups, views
+from ecluse.planning.old_shape.images import Images, row
 from ecluse.planning.old_shape.place import INVOKER, as_invoker, view_name
 from ecluse.planning.old_shape.place import places as old_places
 
@@ -47,7 +46,7 @@ class Writer:
         self.table = member.table
         self.view = view_name(plan, member.table)
         self.at = old_places(plan)
-        self.images = Images(plan, flow, member)
+        self.images = Images(plan, flow, member, run)
         self.invoker = as_invoker(member.table) and plan.server_version >= INVOKER
         self.concerned = [m for m in flow.new.members if self.images.concerns(m)]
 
@@ -87,23 +86,32 @@ class Writer:
             yield "END IF;"
             yield from self._judged()
         yield "IF TG_OP = 'INSERT' THEN"
-        yield from self.images.gather("INSERT")
+        yield from self._noted("INSERT", first=first)
         for member in members:
             yield from self._insert(member)
         yield from self._proved(last, inserted=True)
         yield "RETURN NEW;\nELSIF TG_OP = 'UPDATE' THEN"
-        yield from self.images.gather("UPDATE")
+        yield from self._noted("UPDATE", first=first)
         for member in reversed(members):
             yield from self._where_changed(member, self._gone(member))
         for member in members:
-            yield from self._where_changed(member, chain(self._update(member), self._told([member], "NEW")))
+            yield from self._where_changed(member, self._update(member))
         yield from self._proved(last, inserted=False)
         yield "RETURN NEW;\nELSE"
-        yield from self.images.gather("DELETE")
-        yield from self._told(members, "OLD")
+        yield from self._noted("DELETE", first=first)
         for member in reversed(members):
             yield from self._delete(member)
         yield "RETURN OLD;\nEND IF;"
+
+    def _noted(self, operation: str, *, first: bool) -> Iterator[str]:
+        yield from self.images.gather(operation)
+        if not first:
+            return
+        if operation == "UPDATE" and not self.images.unit:
+            asides = [m for m in self.concerned if m.role == "aside"]
+            yield from self._only_where(self._changes_of(asides), self.images.told(operation))
+        else:
+            yield from self.images.told(operation)
 
     # --- what is given ----------------------------------------------------------------------------
 
@@ -111,7 +119,7 @@ class Writer:
         """Complete NEW as the old table would, and refuse what it would refuse."""
         for column in self.table.columns:
             name = ident(column.name)
-            if column.identity:
+            if views.numbered(self.plan, self.table, column):
                 number = views.next_number(self.plan, self.table, column)
                 yield f"IF NEW.{name} IS NULL THEN NEW.{name} := {number}; END IF;"
             if column.generated:
@@ -137,18 +145,15 @@ class Writer:
                 )
 
     def _judged(self) -> Iterator[str]:
-        """Let rosters decide of a new row, and refuse what the new shape has no place for."""
-        mine = [roster for roster in self.plan.rosters if roster.source == self.member.alias]
-        image = f"(SELECT {', '.join(f'NEW.{ident(c.name)} AS {ident(c.name)}' for c in self.table.columns)})"
-        if mine:
-            yield "IF TG_OP = 'INSERT' THEN"
-            for roster in mine:
-                yield self._decide(roster, image)
-            yield "END IF;"
+        """Let rosters decide of a row that is new to them, and refuse what the new shape has no place for."""
+        image = row(self.table, "NEW")
+        for operation in ("INSERT", "UPDATE"):
+            if said := list(lookups.decide(self.plan, self.member, image, operation)):
+                yield "\n".join([f"IF TG_OP = {literal(operation)} THEN", *said, "END IF;"])
         if self.member.rejects:
             yield "IF TG_OP <> 'DELETE' THEN"
             for reject in self.member.rejects:
-                condition = fill(reject.condition, self.at.sql)
+                condition = self.images.judged(reject.condition)
                 yield self._refuse(
                     f"EXISTS (SELECT FROM {image} m WHERE ({condition}) IS TRUE)",
                     "check_violation",
@@ -156,24 +161,6 @@ class Writer:
                     reject.column,
                 )
             yield "END IF;"
-
-    def _decide(self, roster: Roster, image: str) -> str:
-        """Judge a row that the roster does not know yet, beside all others."""
-        listed = flow_sql.column_list(tuple(c.name for c in self.table.columns))
-        both = f"(SELECT {listed} FROM {self.view.sql} UNION ALL SELECT * FROM {image} n)"
-        key = ident(roster.column)
-        only = f"m.{key} = NEW.{key}"
-
-        def place(alias: str) -> str:
-            if alias == ONLY:
-                return only
-            return both if alias == roster.source else self.at.sql(alias)
-
-        names = flow_sql.column_list((roster.key[0], *roster_sql.columns(roster)))
-        return (
-            f"IF NOT EXISTS (SELECT FROM {roster.name.sql} r WHERE r.{ident(roster.key[0])} = NEW.{key}) THEN "
-            f"INSERT INTO {roster.name.sql} ({names}) SELECT {names} FROM ({fill(roster.select, place)}) j; END IF;"
-        )
 
     def _refuse(self, condition: str, code: str, message: str, column: str = "") -> str:
         about = f", COLUMN = {literal(column)}" if column else ""
@@ -211,6 +198,32 @@ class Writer:
     def _one_to_one(self, member: Member) -> bool:
         return not self.images.unit and (member is self.flow.new.anchor or member.role == "aside")
 
+    def _apart(self, member: Member) -> bool:
+        """Whether a member holds what the new columns cannot tell of this row alone."""
+        return member.role == "aside" and not self.images.unit and self.images.concerns(self.flow.new.anchor)
+
+    def _put_aside(self, member: Member) -> Iterator[str]:
+        """Keep aside of the row's key what is to be kept now, whatever was left there of a row that is gone.
+
+        Of a key that the row had before, it stays: rows refer to it, and the log is read with it.
+        """
+        table, new = self.at.sql(member.alias), self._mapped(member, "NEW")
+        anchors = self._mapped(self.flow.new.anchor, "NEW")
+        rest = [c for c in member.table.columns if c.written and c.name not in member.key]
+        same = self._same_key(member, "n", "m")
+        yield (
+            f"DELETE FROM {table} m USING {anchors} a WHERE {member.join} "
+            f"AND NOT EXISTS (SELECT FROM {new} n WHERE {same});"
+        )
+        changed = " OR ".join(differs(c, f"m.{ident(c.name)}", f"n.{ident(c.name)}") for c in rest)
+        sets = ", ".join(f"{ident(c.name)} = n.{ident(c.name)}" for c in rest)
+        yield f"UPDATE {table} m SET {sets} FROM {new} n WHERE {same} AND ({changed});"
+        columns = flow_sql.column_list(member.columns)
+        yield (
+            f"INSERT INTO {table} ({columns}) SELECT {flow_sql.column_list(member.columns, 'n.')} FROM {new} n "
+            f"WHERE NOT EXISTS (SELECT FROM {table} m WHERE {same});"
+        )
+
     def _same_key(self, member: Member, one: str, other: str) -> str:
         return " AND ".join(f"{one}.{ident(key)} = {other}.{ident(key)}" for key in member.key)
 
@@ -225,6 +238,9 @@ class Writer:
         return f"({mine}) = (SELECT {keys} FROM {table} s WHERE {like} ORDER BY {keys} LIMIT 1)"
 
     def _insert(self, member: Member) -> Iterator[str]:
+        if self._apart(member):
+            yield from self._put_aside(member)
+            return
         new = self._mapped(member, "NEW")
         known = ""
         if self.images.unit or not self._one_to_one(member):
@@ -251,29 +267,32 @@ class Writer:
         return f" WHERE NOT EXISTS (SELECT FROM {old} o WHERE {self._same_key(member, 'o', 'n')})"
 
     def _where_changed(self, member: Member, statements: Iterator[str]) -> Iterator[str]:
-        """What stands aside is looked at only where a column that it is made of changes; then the log is told of it."""
-        read = [c for c in self.table.columns if f"m.{ident(c.name)}" in member.select]
-        if member.placed or self.images.unit or not read:
-            yield from statements
-            return
-        changed = " OR ".join(differs(c, f"OLD.{ident(c.name)}", f"NEW.{ident(c.name)}") for c in read)
-        yield f"IF {changed} THEN"
-        yield from statements
-        yield "END IF;"
+        """What stands aside is looked at only where a column that it is made of changes."""
+        changed = "" if member.placed or self.images.unit else self._changes_of([member])
+        yield from self._only_where(changed, statements)
+
+    def _changes_of(self, members: list[Member]) -> str:
+        """Whether a column changes of which these are made; empty where that is not known."""
+        read = [c for c in self.table.columns if any(f"m.{ident(c.name)}" in member.select for member in members)]
+        return " OR ".join(differs(c, f"OLD.{ident(c.name)}", f"NEW.{ident(c.name)}") for c in read)
+
+    def _only_where(self, condition: str, statements: Iterator[str]) -> Iterator[str]:
+        yield from [f"IF {condition} THEN", *statements, "END IF;"] if condition else statements
 
     def _gone(self, member: Member) -> Iterator[str]:
         """Rows that the row made and makes no more."""
-        if self._one_to_one(member) and member.role != "aside":
+        if self._apart(member) or (self._one_to_one(member) and member.role != "aside"):
             return
         old, new = self._mapped(member, "OLD"), self._mapped(member, "NEW")
         yield (
             f"DELETE FROM {self.at.sql(member.alias)} t USING {old} o WHERE {self._actual(member, 'o')} "
             f"AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')});"
         )
-        if not member.placed:
-            yield "GET DIAGNOSTICS touched = ROW_COUNT;"
 
     def _update(self, member: Member) -> Iterator[str]:
+        if self._apart(member):
+            yield from self._put_aside(member)
+            return
         old, new = self._mapped(member, "OLD"), self._mapped(member, "NEW")
         one = self._one_to_one(member) and member.role != "aside"
         both = "true" if one else self._same_key(member, "o", "n")
@@ -301,6 +320,8 @@ class Writer:
             )
 
     def _delete(self, member: Member) -> Iterator[str]:
+        if self._apart(member):
+            return  # as where the new application deletes a row
         table, anchor = self.at.sql(member.alias), self.flow.new.anchor
         whole = member.role in ("new", "aside") and member is not anchor and self.member is self.flow.old.anchor
         if whole and not self.images.unit:
@@ -315,19 +336,6 @@ class Writer:
         yield f"DELETE FROM {table} t USING {self._mapped(member, 'OLD')} o WHERE {self._actual(member, 'o')}{left};"
 
     # --- afterwards -------------------------------------------------------------------------------
-
-    def _told(self, members: list[Member], record: str) -> Iterator[str]:
-        """Log the unit: what only an aside table sees has to go home as well."""
-        if all(member.placed for member in members):
-            return
-        target = next((m for m in self.concerned if m.role != "aside"), None)
-        if target is None or not target.logged:
-            return
-        columns = flow_sql.column_list(target.logged)
-        log = flow_sql.log_name(self.run, target)
-        source = self.images.mapped(target, record)
-        keys = flow_sql.column_list(target.logged, "n.")
-        yield f"INSERT INTO {log} (op, {columns}) SELECT 'n', {keys} FROM {source} n;"
 
     def _proved(self, last: bool, *, inserted: bool) -> Iterator[str]:
         """See that the old shape shows what was written, and give RETURNING what triggers made of it."""

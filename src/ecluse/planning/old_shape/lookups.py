@@ -1,0 +1,72 @@
+"""What a write through the old shape looks up in rosters. Pure text.
+
+A roster that is live says what the old tables are: after the switch that is what their views show, beside the rows in
+quarantine, which stay what they were. Any other says what was decided once, and decides of rows that it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ecluse.model.flow import ONLY, Flow, Member, Roster, fill
+from ecluse.model.names import ident, literal
+from ecluse.model.plan import Plan
+from ecluse.planning import flow_sql, roster_sql
+from ecluse.planning.old_shape import views
+from ecluse.planning.old_shape.place import mapped_tables, places
+
+
+def as_they_are(plan: Plan, run: int, flow: Flow, image: Callable[[Member], str]) -> dict[str, str]:
+    """The live rosters that a flow follows, as relations, by alias.
+
+    `image` gives the rows of an old member that are written, empty where none are.
+    """
+    found = {}
+    for roster in plan.rosters:
+        asked = [
+            f"SELECT x.{ident(follow.column)} FROM {rows} x"
+            for follow in flow.follows
+            if follow.roster == roster.alias and (rows := image(flow.member(follow.member)))
+        ]
+        if roster.live and asked:
+            found[roster.alias] = _now(plan, run, roster, " UNION ".join(asked))
+    return found
+
+
+def _now(plan: Plan, run: int, roster: Roster, asked: str) -> str:
+    flow, source = next((f, m) for f, m in mapped_tables(plan) if m.alias == roster.source)
+    listed = flow_sql.column_list(tuple(column.name for column in source.table.columns), "s.")
+    held = (
+        f"SELECT FROM {flow_sql.JOURNAL}.quarantine q WHERE q.run = {run} AND q.flow = {literal(flow.name)} "
+        f"AND q.alias = {literal(source.alias)} AND q.state <> 'carried' AND q.key = {flow_sql.key_text(source, 's')}"
+    )
+    kept = source.table.name.within(plan.kept_schema).sql
+    rows = (
+        f"(SELECT {listed} FROM ({views.rows(plan, source)}) s "
+        f"UNION ALL SELECT {listed} FROM {kept} s WHERE EXISTS ({held}))"
+    )
+    only = f"m.{ident(roster.column)} = ANY (ARRAY({asked}))"
+    return _rule(plan, roster, rows, only)
+
+
+def decide(plan: Plan, member: Member, image: str, operation: str) -> Iterator[str]:
+    """Let the rosters of a table decide of a row that they do not know yet, beside all others."""
+    listed = flow_sql.column_list(tuple(column.name for column in member.table.columns), "s.")
+    for roster in plan.rosters:
+        if roster.live or roster.source != member.alias:
+            continue
+        key = ident(roster.column)
+        others = f" WHERE s.{key} IS DISTINCT FROM OLD.{key}" if operation == "UPDATE" else ""
+        rows = f"(SELECT {listed} FROM ({views.rows(plan, member)}) s{others} UNION ALL SELECT {listed} FROM {image} s)"
+        rule = _rule(plan, roster, rows, f"m.{key} = NEW.{key}")
+        names = flow_sql.column_list((roster.key[0], *roster_sql.columns(roster)))
+        yield (
+            f"IF NOT EXISTS (SELECT FROM {roster.name.sql} r WHERE r.{ident(roster.key[0])} = NEW.{key}) THEN "
+            f"INSERT INTO {roster.name.sql} ({names}) SELECT {names} FROM {rule} j; END IF;"
+        )
+
+
+def _rule(plan: Plan, roster: Roster, rows: str, only: str) -> str:
+    at = places(plan)
+    relations = {ONLY: only, roster.source: rows}
+    return f"({fill(roster.select, lambda alias: relations.get(alias) or at.sql(alias))})"
