@@ -22,7 +22,8 @@ from ecluse.model.names import Name, ident
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event
 from ecluse.planning.old_shape import script, use
-from ecluse.planning.old_shape.place import INVOKER, as_invoker, mapped_tables, needs_unit, view_name
+from ecluse.planning.old_shape.findings import refusals, warnings
+from ecluse.planning.old_shape.place import mapped_tables, view_name
 from ecluse.planning.old_shape.views import old_view
 from ecluse.postgres.catalog import read_catalog
 
@@ -56,10 +57,13 @@ def make_ready(run: Run, conn: Connection) -> None:
     began before; `--recycle-clients` ends them.
     """
     roles = roles_of(run)
-    if not roles:
-        return
-    _refuse_impossible(run, conn)
     done = journal.steps_done(conn, run.id).get(READY, {})
+    if not roles:
+        if done:  # an earlier attempt named some
+            with conn.transaction():
+                leave(run, conn)
+        return
+    _refuse_impossible(run)
     if list(done.get("roles", [])) != list(roles):
         with conn.transaction():
             if done:
@@ -68,35 +72,27 @@ def make_ready(run: Run, conn: Connection) -> None:
         with conn.transaction():
             _note_since(run, conn)
         run.journaled(READY)
+        _warn(run, conn)
     _await_sessions(run, conn, roles)
 
 
-def _refuse_impossible(run: Run, conn: Connection) -> None:
-    plan = run.plan
-    if plan.moves:
-        moved = ", ".join(str(move.old.table.name) for move in plan.moves)
+def _refuse_impossible(run: Run) -> None:
+    """For roles of the command: the plan knew of none."""
+    found = list(refusals(run.plan))
+    if found:
         raise WrongState(
-            "the old shape of a table that moves here from another database cannot be kept",
-            details=f"its users are connected there, and not here: {moved}",
-            hint="switch without --old-shape-for, and let the application connect to both databases first",
+            "the old shape cannot be kept",
+            details="\n".join(hazard.message for hazard in found),
+            hint="\n".join(dict.fromkeys(hazard.hint for hazard in found)),
             state=_NOTHING,
         )
-    for flow, member in mapped_tables(plan):
-        secured = as_invoker(member.table)
-        if secured and plan.server_version < INVOKER:
-            raise WrongState(
-                f"the rows of {member.table.name} are secured, and PostgreSQL 14 has no views that heed that",
-                details="a view is read there with its owner's rights: everybody would see all rows",
-                hint="upgrade to PostgreSQL 15, or switch without --old-shape-for",
-                state=_NOTHING,
-            )
-        if secured and needs_unit(flow):
-            raise WrongState(
-                f"the rows of {member.table.name} are secured, and its old shape would be written with more rights",
-                details="one row of the new shape is made of several old ones, which the writer may not all see",
-                hint="switch without --old-shape-for",
-                state=_NOTHING,
-            )
+
+
+def _warn(run: Run, conn: Connection) -> None:
+    """Tell what the plan would have told, had it known the roles."""
+    if not run.plan.old_shape_for:
+        for hazard in warnings(run.plan, read_catalog(conn, measure=False)):
+            run.emit(Event("warn", "switch", hazard.message))
 
 
 def _announce(run: Run, conn: Connection, roles: Sequence[str]) -> None:

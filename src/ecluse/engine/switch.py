@@ -193,12 +193,13 @@ def _once(run: Run, conn: Connection, done: dict[str, dict[str, object]], name: 
 def recycle_clients(run: Run, conn: Connection) -> int:
     """End the other sessions that may use the new tables: statements that they prepared fit the old types."""
     tables = [m.table.name.sql for m in switch_sql.visible(run.plan)]
-    roles = list(old_shape.roles_of(run))  # whose sessions know both shapes
+    roles = list(old_shape.armed(conn, run.id))  # their sessions found the views in the switch
     row = conn.execute(
         "SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid)) FROM pg_stat_activity a "
         "WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid() "
         "AND a.application_name NOT LIKE 'ecluse%%' AND a.usename <> ALL (%s::name[]) "
-        "AND EXISTS (SELECT 1 FROM unnest(%s::text[]) t WHERE has_table_privilege(a.usesysid, t::regclass, 'SELECT, INSERT, UPDATE, DELETE'))",
+        "AND EXISTS (SELECT 1 FROM unnest(%s::text[]) t "
+        "WHERE has_table_privilege(a.usesysid, t::regclass, 'SELECT, INSERT, UPDATE, DELETE'))",
         (roles, tables),
     ).fetchone()
     return int(row[0]) if row else 0
