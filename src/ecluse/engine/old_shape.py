@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
 
 from ecluse.engine import journal
 from ecluse.engine.context import Connection, Run
+from ecluse.engine.old_views import old_views
 from ecluse.errors import InUse, MissingRights, WrongState
 from ecluse.model.catalog import Table
 from ecluse.model.names import Name, ident
@@ -24,7 +25,6 @@ from ecluse.model.report import Event
 from ecluse.planning.old_shape import script, use
 from ecluse.planning.old_shape.findings import refusals, warnings
 from ecluse.planning.old_shape.place import mapped_tables, view_name
-from ecluse.planning.old_shape.views import old_view
 from ecluse.postgres.catalog import read_catalog
 
 READY, ARMED, READING = "old shape ready", "old shape", "old shape read"
@@ -163,8 +163,8 @@ def _await_sessions(run: Run, conn: Connection, roles: Sequence[str]) -> None:
     if not run.options.recycle_clients:
         who = "; ".join(f"{role}: {count}" for role, count in sorted(open_.items()))
         raise InUse(
-            f"{sum(open_.values())} sessions are open that do not know of the old shape's schema yet: after the switch "
-            "they would meet the new one",
+            "sessions are open that do not know of the old shape's schema yet: after the switch they would meet the "
+            "new one",
             details=who,
             hint=f"ecluse switch {run.plan.migration} --recycle-clients, or restart the application and switch then",
             state=_NOTHING,
@@ -216,10 +216,24 @@ def arm(run: Run, conn: Connection) -> None:
     conn.execute("SET LOCAL check_function_bodies TO off")
     for statement in script.create(run.plan, roles, run.id, _staying(run, conn)):
         conn.execute(statement)
-    for name in _old_views(run, conn):
+    _let_triggers_resolve(run, conn, roles[0])
+    for name in old_views(run, conn):
         run.emit(Event("warn", "switch", f"view {name} has no old shape: it needs what only a table has"))
     conn.execute("SET LOCAL check_function_bodies TO DEFAULT")
     journal.record_step(conn, run.id, ARMED, roles=list(roles))
+
+
+def _let_triggers_resolve(run: Run, conn: Connection, role: str) -> None:
+    """Give the writers the search_path of the new shape: triggers of the new tables, which they fire, inherit it."""
+    schema = run.plan.before_schema
+    path = [part for part in _search_path(conn, role)[1] if part != schema]
+    told = ", ".join(map(ident, [*path, "pg_temp"]))
+    for (name,) in conn.execute(
+        "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = to_regnamespace(%s) "
+        "AND p.prorettype = 'trigger'::regtype AND p.proconfig IS NOT NULL",
+        (ident(schema),),
+    ).fetchall():
+        conn.execute(f"ALTER FUNCTION {name} SET search_path TO {told}")
 
 
 def _staying(run: Run, conn: Connection) -> dict[Name, Table]:
@@ -228,38 +242,6 @@ def _staying(run: Run, conn: Connection) -> dict[Name, Table]:
         return {}
     tables = read_catalog(conn, sorted({name.schema for name in added}), measure=False).tables
     return {name: tables[name] for name in added if name in tables}
-
-
-def _old_views(run: Run, conn: Connection) -> Iterator[Name]:
-    """Show the application's own views of the old shape too; gives those that cannot be."""
-    plan = run.plan
-    shown = [member.table.name for _, member in mapped_tables(plan)] + [table.name for table in plan.archives]
-    for moved in reversed(plan.moved):
-        if moved.kind not in ("view", "materialized view"):
-            continue
-        kept = moved.name.within(plan.kept_schema)
-        row = conn.execute("SELECT pg_get_viewdef(%s::regclass)", (kept.sql,)).fetchone()
-        assert row is not None
-        try:
-            with conn.transaction():
-                conn.execute(old_view(row[0], moved.name, plan, shown))
-                _copy_rights(conn, kept, moved.name.within(plan.before_schema))
-        except psycopg.ProgrammingError:
-            yield moved.name
-            continue
-        shown.append(moved.name)
-
-
-def _copy_rights(conn: Connection, source: Name, target: Name) -> None:
-    rows = conn.execute(
-        "SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END, a.privilege_type "
-        "FROM pg_class c CROSS JOIN aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a "
-        "LEFT JOIN pg_roles r ON r.oid = a.grantee WHERE c.oid = %s::regclass "
-        "AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')",
-        (source.sql,),
-    ).fetchall()
-    for who, right in rows:
-        conn.execute(f"GRANT {right} ON {target.sql} TO {who}")
 
 
 # --- afterwards -------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def ready_steps(run: Run) -> Iterator[Step]:
             *(f'{altered} SET search_path TO {schema}, "$user", "public"' for altered in place),
         ),
         _NO_LOCK,
-        ";\n".join(["-- or to what the role had set", *(f"{altered} RESET search_path" for altered in place)]),
+        _restored(plan),
         seconds=0.0,
     )
 
@@ -42,6 +42,7 @@ def arm_steps(run: Run) -> Iterator[Step]:
     if not plan.old_shape_for:
         return
     statements = list(script.create(plan, plan.old_shape_for, run.id, {}))
+    statements += ["-- and the writers get the search_path of the new shape: triggers of the new tables inherit it"]
     statements += [f"-- and a view of {added.table} without its new columns" for added in plan.added]
     statements += [
         f"-- and view {moved.name} as it was, on the views above"
@@ -65,5 +66,10 @@ def retire_steps(run: Run) -> Iterator[Step]:
 
 
 def _away(plan: Plan) -> str:
-    schema = ident(plan.before_schema)
-    return f"-- everything in it is dropped first, one by one\nDROP SCHEMA IF EXISTS {schema}"
+    gone = f"-- everything in it is dropped first, one by one\nDROP SCHEMA IF EXISTS {ident(plan.before_schema)}"
+    return ";\n".join([gone, _restored(plan)])
+
+
+def _restored(plan: Plan) -> str:
+    place = (f"ALTER ROLE {ident(role)} IN DATABASE {ident(plan.database)}" for role in plan.old_shape_for)
+    return ";\n".join(f"{altered} RESET search_path -- or to what it had set" for altered in place)

@@ -81,7 +81,7 @@ def json_schema() -> dict[str, Any]:
                 "type": "array",
                 "minItems": 1,
                 "items": {"oneOf": choices},
-                "description": "What is to be done, in order: each `[[operation]]` with its `kind`, one of those below.",
+                "description": "What is done, in order: each an `[[operation]]` with a `kind`, one of those below.",
             },
         },
         "$defs": definitions,

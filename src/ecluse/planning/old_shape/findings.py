@@ -87,9 +87,10 @@ def notes(plan: Plan) -> Iterator[Hazard]:
             "old-shape-on-conflict",
             "note",
             plan.before_schema,
-            f"INSERT ... ON CONFLICT with a target is not possible through the views of {', '.join(mapped)}, nor is "
-            "MERGE before PostgreSQL 17, TRUNCATE, or SELECT ... FOR UPDATE that keeps others out: PostgreSQL does not "
-            "have them for views with INSTEAD OF triggers. Tables that only got columns have all but TRUNCATE",
+            f"PostgreSQL refuses INSERT ... ON CONFLICT (column) for the views of {', '.join(mapped)}, which have "
+            "INSTEAD OF triggers, and ON CONFLICT DO NOTHING fails there on a row that exists; so do TRUNCATE, MERGE "
+            "before PostgreSQL 17, and SELECT ... FOR UPDATE where a view joins. Tables that only got columns have all "
+            "but TRUNCATE",
         )
 
 
