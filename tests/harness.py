@@ -99,7 +99,7 @@ def without_traces(catalog: Catalog) -> Catalog:
 
     def bare(table: Table) -> Table:
         triggers = tuple(t for t in table.triggers if not t.name.startswith("zz_ecluse_capture"))
-        indexes = tuple(i for i in table.indexes if not i.name.startswith("ecluse_unit_"))
+        indexes = tuple(i for i in table.indexes if not i.name.startswith(("ecluse_unit_", "ecluse_before_")))
         return replace(table, triggers=triggers, indexes=indexes)
 
     tables = {n: bare(t) for n, t in catalog.tables.items() if not n.schema.startswith("ecluse")}

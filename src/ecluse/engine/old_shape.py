@@ -16,6 +16,7 @@ import psycopg
 
 from ecluse.engine import journal
 from ecluse.engine.context import Connection, Run
+from ecluse.engine.old_indexes import build_indexes, drop_indexes, even
 from ecluse.engine.old_views import old_views
 from ecluse.errors import InUse, MissingRights, WrongState
 from ecluse.model.catalog import Table
@@ -73,6 +74,7 @@ def make_ready(run: Run, conn: Connection) -> None:
             _note_since(run, conn)
         run.journaled(READY)
         _warn(run, conn)
+    build_indexes(run, conn)
     _await_sessions(run, conn, roles)
 
 
@@ -214,7 +216,7 @@ def arm(run: Run, conn: Connection) -> None:
     if not roles:
         return
     conn.execute("SET LOCAL check_function_bodies TO off")
-    for statement in script.create(run.plan, roles, run.id, _staying(run, conn)):
+    for statement in script.create(run.plan, roles, run.id, _staying(run, conn), even(run, conn)):
         conn.execute(statement)
     _let_triggers_resolve(run, conn, roles[0])
     for name in old_views(run, conn):
@@ -275,6 +277,9 @@ def leave(run: Run, conn: Connection) -> None:
     if READY not in done:
         return
     schema = run.plan.before_schema
+    drop_indexes(run, conn)
+    for statement in script.drop_checks(run.plan):
+        conn.execute(statement)
     for kind, name in _objects(conn, schema):
         conn.execute(f"DROP {kind} IF EXISTS {name}")
     conn.execute(f"DROP SCHEMA IF EXISTS {ident(schema)}")

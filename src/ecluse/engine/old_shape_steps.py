@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ecluse.engine.context import Run
+from ecluse.engine.old_indexes import index_statements
 from ecluse.model.names import ident
 from ecluse.model.plan import Plan, Step
 from ecluse.planning.old_shape import script
@@ -29,6 +30,7 @@ def ready_steps(run: Run) -> Iterator[Step]:
             *(f"GRANT USAGE ON SCHEMA {schema} TO {role}" for role in roles),
             "-- and after it whatever is in force for the role now",
             *(f'{altered} SET search_path TO {schema}, "$user", "public"' for altered in place),
+            *index_statements(plan),
         ),
         _NO_LOCK,
         _restored(plan),
@@ -41,7 +43,7 @@ def arm_steps(run: Run) -> Iterator[Step]:
     plan = run.plan
     if not plan.old_shape_for:
         return
-    statements = list(script.create(plan, plan.old_shape_for, run.id, {}))
+    statements = list(script.create(plan, plan.old_shape_for, run.id, {}, frozenset()))
     statements += ["-- and the writers get the search_path of the new shape: triggers of the new tables inherit it"]
     statements += [f"-- and a view of {added.table} without its new columns" for added in plan.added]
     statements += [

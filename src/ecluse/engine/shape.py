@@ -17,7 +17,7 @@ from ecluse.planning import switch_sql
 from ecluse.planning.structure import difference
 from ecluse.postgres.catalog import read_catalog
 
-_OURS = ("zz_ecluse_capture", "aa_ecluse_closed", "ecluse_unit_")
+_OURS = ("zz_ecluse_capture", "aa_ecluse_closed", "ecluse_unit_", "ecluse_before_")
 
 # Everything of a table but its size and statistics has a catalogue row whose xmin changes with it.
 _SIGNATURE = """

@@ -49,6 +49,21 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """The rows of an old member in a form through which a filter reaches an index: for views of the old shape.
+
+    `selects` together (UNION ALL) give what `select` of the member gives, and so does `plain` alone as long as no aside
+    table has one of `odd`: its alias, its document, a key in it. `sought` are the indexes that this wants: the alias
+    of a new table, or of an aside one, and expressions over its row `m`.
+    """
+
+    selects: tuple[str, ...]
+    plain: str
+    odd: tuple[tuple[str, str, str], ...]
+    sought: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One table on one side of a flow.
 
@@ -77,6 +92,7 @@ class Member:
     # Of a new member: columns that its rows have in common with what the old shape takes them for. Where the key does
     # not say it (the new application makes its own), the first such row by key is meant.
     counterpart: tuple[str, ...] = ()
+    shown: Shown | None = None  # of an old member, where `select` hides its keys from the planner
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from ecluse.operations.draft import Draft, Parent, Part
 from ecluse.operations.new_shape import new_table
 from ecluse.operations.owned import Owner
 from ecluse.operations.rules import col
+from ecluse.operations.shown import shown
 from ecluse.operations.stand_in import StandIn
 from ecluse.operations.work import Work
 
@@ -176,6 +177,7 @@ def _old_member(work: Work, draft: Draft) -> Member:
         join=_link(draft.parent.key) if draft.parent else "",
         logged=(*_logged(draft), *(name for name in draft.watched if name not in _logged(draft))),
         rejects=(*draft.rejects, *draft.twice),
+        shown=shown(work.drafts, draft, _source(draft, new=True)),
     )
 
 

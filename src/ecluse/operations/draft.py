@@ -174,7 +174,7 @@ class Draft:
             needed.append(f"({unusual})")
         for name in self.kept:
             pieces.append(f"jsonb_build_object({literal(name)}, {col(name)}::text)")
-            needed.append("true" if self._fallback(name) else f"{col(name)} IS NOT NULL")
+            needed.append("true" if self.fallback(name) else f"{col(name)} IS NOT NULL")
         for name, derived in self.derived.items():
             lost = f"({derived.then})::text IS DISTINCT FROM {col(name)}::text"
             both = f"{literal(name)}, {col(name)}::text, {literal(_seen(name))}, ({derived.then})::text"
@@ -212,12 +212,12 @@ class Draft:
         if name in self.conversions:
             conversion = self.conversions[name]
             if not self.has_residue:
-                return self._usual(conversion, drafts)
+                return self.usual(conversion, drafts)
             text = cast(f"(r.{self.residue_name}->>{literal(name)})", type_)
             still = f"r.{self.residue_name} ? {literal(name)}"
             if name not in self.key:
                 still += f" AND {conversion.rule.forward(text, type_)} IS NOT DISTINCT FROM {col(name)}"
-            return f"CASE WHEN {still} THEN {text} ELSE {self._usual(conversion, drafts)} END"
+            return f"CASE WHEN {still} THEN {text} ELSE {self.usual(conversion, drafts)} END"
         if name in self.derived:
             now, old = self.derived[name].now, f"r.{self.residue_name}"
             same = f"({now})::text IS NOT DISTINCT FROM {old}->>{literal(_seen(name))}"
@@ -225,7 +225,7 @@ class Draft:
             return f"CASE WHEN {old} ? {literal(name)} AND {same} THEN {text} ELSE {now} END"
         if name in self.leaving:
             text = cast(f"(r.{self.residue_name}->>{literal(name)})", type_)
-            default = self._fallback(name)
+            default = self.fallback(name)
             if not default:
                 return text
             return f"CASE WHEN r.{self.residue_name} ? {literal(name)} THEN {text} ELSE {default} END"
@@ -238,7 +238,8 @@ class Draft:
             raise KeyError(name)
         return column
 
-    def _usual(self, conversion: Conversion, drafts: dict[Name, Draft]) -> str:
+    def usual(self, conversion: Conversion, drafts: dict[Name, Draft]) -> str:
+        """The old value of a converted column where nothing of the row itself stands aside."""
         column = conversion.column
 
         def find(lookup: Lookup, value: str) -> str:
@@ -246,7 +247,7 @@ class Draft:
 
         return conversion.rule.usual(col(column.name), column.type, conversion.lookups, find)
 
-    def _fallback(self, name: str) -> str:
+    def fallback(self, name: str) -> str:
         """What a column that left gets in rows the new application made: its default, where that is a constant."""
         default = self.old_column(name).default
         return default if default is not None and constant(default) else ""
@@ -270,7 +271,7 @@ class Draft:
                 continue
             where = " AND ".join(f"{col(key, 'r')} = {col(key)}" for key in self.key)
             own = f"(SELECT r.{self.residue_name}->>{literal(name)} FROM {{{{{self.aside}}}}} r WHERE {where})"
-            usual = as_text(self._usual(self.conversions[name], drafts), type_)
+            usual = as_text(self.usual(self.conversions[name], drafts), type_)
             texts.append(f"coalesce({own}, {usual})")
         return key_text(texts)
 

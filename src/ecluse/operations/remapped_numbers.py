@@ -19,10 +19,13 @@ class RemapNumber(Remap, Keyed):
     """One id that was a number and becomes a UUID. A UUID that the map does not have has no number to go back to."""
 
     def _numbers(self, expr: str) -> str:
+        return "FROM " + self.numbers(expr, "i").replace(" ON ", " WHERE ", 1)
+
+    def numbers(self, expr: str, row: str) -> str:
+        """The rows of the map that have a number for a new value, as a table to be joined."""
         assert self.map is not None
-        return (
-            f"FROM {{{{{self.map.alias}}}}} i WHERE i.uuid = {expr} AND i.old_value ~ {_NUMBER} AND NOT i.ecluse_added"
-        )
+        held = f"{row}.old_value ~ {_NUMBER} AND NOT {row}.ecluse_added"
+        return f"{{{{{self.map.alias}}}}} {row} ON {row}.uuid = {expr} AND {held}"
 
     def _number(self, expr: str) -> str:
         # Of several numbers that became one, the smallest; the residue knows which it was.

@@ -15,7 +15,7 @@ from ecluse.planning.structure import Deviation, difference
 
 MISSING, DIFFERS, EXTRA = "missing", "differs", "also there"
 _ABSENT = "absent"
-_OURS = ("zz_ecluse_capture", "ecluse_unit_")
+_OURS = ("zz_ecluse_capture", "ecluse_unit_", "ecluse_before_")
 
 _Bearer = TypeVar("_Bearer", Table, View, Function)
 

@@ -19,7 +19,7 @@ from ecluse.planning.key_text import same_words
 from ecluse.planning.structure import Deviation, difference
 from ecluse.planning.switch_sql import altered, free_sequences, old_tables, visible
 
-_OURS = ("zz_ecluse_capture", "ecluse_unit_")
+_OURS = ("zz_ecluse_capture", "ecluse_unit_", "ecluse_before_")
 _CAPTURE = ("zz_ecluse_capture", "zz_ecluse_capture_t")
 _ATOMIC = "BEGIN ATOMIC"
 
@@ -243,7 +243,12 @@ def _alike(want: _Owned, have: _Owned, default_grantees: tuple[str, ...]) -> _Pa
 def _bare(table: Table) -> Table:
     """The table without the run's own index; of its triggers, only whether they fire."""
     triggers = tuple(Trigger(t.name, "", table.name, t.enabled) if t.name in _CAPTURE else t for t in table.triggers)
-    return replace(table, triggers=triggers, indexes=tuple(i for i in table.indexes if not i.name.startswith(_OURS)))
+    return replace(
+        table,
+        triggers=triggers,
+        indexes=tuple(i for i in table.indexes if not i.name.startswith(_OURS)),
+        constraints=tuple(c for c in table.constraints if not c.name.startswith(_OURS)),
+    )
 
 
 def _part(want: Table, have: Table | None) -> _Pair[Table]:

@@ -5,26 +5,72 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ecluse.model.catalog import Table
-from ecluse.model.names import Name, ident
+from ecluse.model.flow import Member
+from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
 from ecluse.planning.old_shape import use, views
 from ecluse.planning.old_shape.place import as_invoker, mapped_tables, plain_tables
+from ecluse.planning.old_shape.views import INDEX
 from ecluse.planning.old_shape.writes import Writer
 
+Odd = tuple[str, str, str]
+"""An aside table's alias, its document, and a key that it may have."""
 
-def create(plan: Plan, roles: Sequence[str], run: int, stay: Mapping[Name, Table]) -> Iterator[str]:
-    """To be run when the new tables are in their place. `stay` are the tables that got columns, as they were."""
+
+def create(
+    plan: Plan, roles: Sequence[str], run: int, stay: Mapping[Name, Table], even: frozenset[Odd]
+) -> Iterator[str]:
+    """To be run when the new tables are in their place. `stay` are the tables that got columns, as they were.
+
+    `even`: texts that no aside table has, and that none may get while the views are made without looking there.
+    """
     plain = list(plain_tables(plan, dict(stay)))
     yield from use.create(plan, roles)
     for _, member in mapped_tables(plan):
-        yield from views.mapped_view(plan, member, roles)
+        yield from views.mapped_view(plan, member, roles, even=is_even(member, even))
     for table, at in plain:
         yield from views.plain_view(plan, table, at, roles)
     for flow, member in mapped_tables(plan):
         yield from Writer(plan, flow, member, run).statements()
+    yield from (add_check(plan, odd) for odd in sorted(relied(plan, even)))
     tables = [member.table for _, member in mapped_tables(plan)] + [table for table, _ in plain]
     yield from _schema_rights(plan, roles, tables)
     yield from _beside_rights(plan)
+
+
+def is_even(member: Member, even: frozenset[Odd]) -> bool:
+    """Whether the view of a table needs no look at what stands aside of converted values."""
+    return member.shown is not None and bool(member.shown.plain) and set(member.shown.odd) <= even
+
+
+def relied(plan: Plan, even: frozenset[Odd]) -> frozenset[Odd]:
+    """The texts that some view relies on not to be there."""
+    members = [member for _, member in mapped_tables(plan) if is_even(member, even)]
+    return frozenset(odd for member in members if member.shown for odd in member.shown.odd)
+
+
+def check_name(odd: Odd) -> str:
+    """The name of the constraint is what the old application is told."""
+    return short(f"{INDEX}{odd[2]}: not written as in any row at the switch")
+
+
+def add_check(plan: Plan, odd: Odd) -> str:
+    """Let nobody put aside what views rely on not to be there."""
+    alias, document, key = odd
+    condition = f"CHECK (NOT {document} ? {literal(key)}) NOT VALID"
+    return f"ALTER TABLE {aside(plan, alias).sql} ADD CONSTRAINT {ident(check_name(odd))} {condition}"
+
+
+def drop_checks(plan: Plan) -> Iterator[str]:
+    """Undo of all of them, where they are."""
+    for odd in sorted({each for _, m in mapped_tables(plan) if m.shown for each in m.shown.odd}):
+        yield f"ALTER TABLE {aside(plan, odd[0]).sql} DROP CONSTRAINT IF EXISTS {ident(check_name(odd))}"
+
+
+def aside(plan: Plan, alias: str) -> Name:
+    """Where an aside table stands."""
+    member = next(m for flow in plan.flows for m in flow.new.members if m.alias == alias)
+    return member.table.name.within(plan.next_schema)
 
 
 def _schema_rights(plan: Plan, roles: Sequence[str], tables: Sequence[Table]) -> Iterator[str]:

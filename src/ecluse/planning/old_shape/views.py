@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from ecluse.model.catalog import Column, Table
 from ecluse.model.flow import Flow, Member, fill
-from ecluse.model.names import Name, ident, literal
+from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
-from ecluse.operations.expressions import rewrite
+from ecluse.operations.expressions import of_row, rewrite
 from ecluse.planning import flow_sql, switch_sql
 from ecluse.planning.old_shape import use
 from ecluse.planning.old_shape.place import INVOKER, as_invoker, places, view_name
+
+INDEX = "ecluse_before_"
+"""How the names of these indexes begin."""
 
 _RIGHTS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 _NEXT = re.compile(r"\Anextval\(")
@@ -41,17 +44,43 @@ def rows(plan: Plan, member: Member, anchors: str = "", flow: Flow | None = None
     return f"SELECT {projection(member.table, 'q')} FROM ({fill(member.select, place)}) q"
 
 
-def mapped_view(plan: Plan, member: Member, roles: Sequence[str]) -> Iterator[str]:
-    """The view of an old table that a mapping shows."""
+def mapped_view(plan: Plan, member: Member, roles: Sequence[str], *, even: bool) -> Iterator[str]:
+    """The view of an old table that a mapping shows. `even`: no converted value of it has an old text aside."""
     invoker = as_invoker(member.table) and plan.server_version >= INVOKER
     options = " WITH (security_invoker = true)" if invoker else ""
     name = view_name(plan, member.table)
-    yield f"CREATE VIEW {name.sql}{options} AS {rows(plan, member)} WHERE {use.condition(plan, roles)}"
+    yield f"CREATE VIEW {name.sql}{options} AS {_parts(plan, member, use.condition(plan, roles), even)}"
     for column in member.table.columns:
         if default := _default(plan, member.table, column):
             yield f"ALTER VIEW {name.sql} ALTER COLUMN {ident(column.name)} SET DEFAULT {default}"
     yield use.trigger(plan, name)
     yield from rights(member.table, name)
+
+
+def _parts(plan: Plan, member: Member, condition: str, even: bool) -> str:
+    """What the view reads: the rows in parts, where that lets a filter reach an index. One part counts the use."""
+    at = places(plan)
+    selects: tuple[str, ...] = (member.select,)
+    if member.shown:
+        selects = (member.shown.plain,) if even else member.shown.selects
+    parts = [f"SELECT {projection(member.table, 'q')} FROM ({fill(select, at.sql)}) q" for select in selects]
+    return "\nUNION ALL\n".join([f"{parts[0]}\nWHERE {condition}", *parts[1:]])
+
+
+def indexes(plan: Plan) -> Iterator[tuple[Member, str, str]]:
+    """The indexes by which the views find old values: of which new table, its name, and its columns."""
+    by_alias = {member.alias: member for flow in plan.flows for member in flow.new.members}
+    shown = (m.shown for flow in plan.flows for m in flow.old.members if m.shown)
+    for number, (alias, expressions) in enumerate(dict.fromkeys(each for one in shown for each in one.sought)):
+        columns = ", ".join(f"({of_row(each, '')})" for each in expressions)
+        yield by_alias[alias], short(f"{INDEX}{number}_{alias}"), columns
+
+
+def odd_indexes(plan: Plan) -> dict[str, tuple[str, str, str]]:
+    """Indexes that say at once whether an aside table has a text of a column, by name."""
+    shown = (m.shown for f in plan.flows for m in f.old.members)
+    odd = {each for one in shown if one and one.plain for each in one.odd}
+    return {short(f"{INDEX}odd_{number}"): each for number, each in enumerate(sorted(odd))}
 
 
 def plain_view(plan: Plan, table: Table, at: Name, roles: Sequence[str]) -> Iterator[str]:

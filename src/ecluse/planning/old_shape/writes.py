@@ -7,6 +7,7 @@ equal is not touched, so what the new application made of it stays, and what the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from ecluse.model.catalog import Column
 from ecluse.model.flow import ONLY, Flow, Member, Roster, fill, places
@@ -89,15 +90,13 @@ class Writer:
         yield from self.images.gather("INSERT")
         for member in members:
             yield from self._insert(member)
-        yield from self._told(members, "NEW")
         yield from self._proved(last, inserted=True)
         yield "RETURN NEW;\nELSIF TG_OP = 'UPDATE' THEN"
         yield from self.images.gather("UPDATE")
         for member in reversed(members):
-            yield from self._gone(member)
+            yield from self._where_changed(member, self._gone(member))
         for member in members:
-            yield from self._update(member)
-        yield from self._told(members, "NEW")
+            yield from self._where_changed(member, chain(self._update(member), self._told([member], "NEW")))
         yield from self._proved(last, inserted=False)
         yield "RETURN NEW;\nELSE"
         yield from self.images.gather("DELETE")
@@ -251,6 +250,17 @@ class Writer:
         old = self._mapped(member, "OLD")
         return f" WHERE NOT EXISTS (SELECT FROM {old} o WHERE {self._same_key(member, 'o', 'n')})"
 
+    def _where_changed(self, member: Member, statements: Iterator[str]) -> Iterator[str]:
+        """What stands aside is looked at only where a column that it is made of changes; then the log is told of it."""
+        read = [c for c in self.table.columns if f"m.{ident(c.name)}" in member.select]
+        if member.placed or self.images.unit or not read:
+            yield from statements
+            return
+        changed = " OR ".join(differs(c, f"OLD.{ident(c.name)}", f"NEW.{ident(c.name)}") for c in read)
+        yield f"IF {changed} THEN"
+        yield from statements
+        yield "END IF;"
+
     def _gone(self, member: Member) -> Iterator[str]:
         """Rows that the row made and makes no more."""
         if self._one_to_one(member) and member.role != "aside":
@@ -277,7 +287,9 @@ class Writer:
         )
         if sets:
             yield (
-                f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM {old} o JOIN {new} n ON {both} "
+                # Each value is worked out once: it is compared, and then perhaps written.
+                f"WITH o AS MATERIALIZED (SELECT * FROM {old} q), n AS MATERIALIZED (SELECT * FROM {new} q) "
+                f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM o JOIN n ON {both} "
                 f"WHERE {self._actual(member, 'o')} AND ({' OR '.join(changed.values())});"
             )
         if not one:
