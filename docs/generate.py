@@ -12,7 +12,7 @@ import click
 from ecluse.cli.main import cli
 from ecluse.errors import all_errors
 from ecluse.operations.manual import Section, manual
-from ecluse.operations.registry import OPERATIONS
+from ecluse.operations.registry import OPERATIONS, json_schema
 
 HERE = Path(__file__).parent / "reference"
 EXAMPLES = HERE.parent.parent / "tests"
@@ -51,7 +51,7 @@ def _command(command: click.Command, path: list[str]) -> Iterator[str]:
 
 def operations() -> str:
     """Every operation with its fields, the tables inside it, and an example that the tests carry out."""
-    lines = ["# Operations", "", _NOTE]
+    lines = ["# Operations", "", _NOTE, *_top()]
     for kind, operation in sorted(OPERATIONS.items()):
         own, *inside = manual(operation)
         lines += [f"## `{kind}`", "", _plain(own.text), "", *_fields(own)]
@@ -61,6 +61,16 @@ def operations() -> str:
             example = (EXAMPLES / _example(kind)).read_text(encoding="utf-8").rstrip()
             lines += ["Example:", "", "```toml", example, "```", ""]
     return "\n".join(lines)
+
+
+def _top() -> list[str]:
+    """What a migration file says of itself, above its operations."""
+    schema = json_schema()
+    lines = ["## The migration file", "", "| key | needed | meaning |", "|---|---|---|"]
+    for name, key in schema["properties"].items():
+        default = f"default `{json.dumps(key['default'])}`" if "default" in key else "no"
+        lines.append(f"| `{name}` | {'yes' if name in schema['required'] else default} | {key['description']} |")
+    return [*lines, ""]
 
 
 def _example(kind: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +11,9 @@ import click
 
 from ecluse.cli.project import Project, find_settings
 from ecluse.errors import EcluseError
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 
 if TYPE_CHECKING:
     from ecluse.engine.context import Options
@@ -70,11 +74,37 @@ def executor(function: _F) -> _F:
 def switch_options(function: _F) -> _F:
     """What the moment under lock may cost."""
     for option in (
-        click.option("--recycle-clients", is_flag=True, help="End the clients' sessions after it: they reconnect."),
+        click.option("--recycle-clients", is_flag=True, help="End the clients' sessions: they reconnect."),
         click.option("--switch-budget", type=click.FloatRange(min=0.01), help="Seconds under lock; default 0.25."),
     ):
         function = option(function)
     return function
+
+
+def _roles(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    named = [role.strip() for text in given for role in text.split(",")]
+    if not all(named):
+        raise click.BadParameter("the name of a role is missing")
+    return tuple(dict.fromkeys(named))
+
+
+def old_shape_for(function: _F) -> _F:
+    """--old-shape-for: who goes on using the old shape after the switch."""
+    return click.option(
+        "--old-shape-for",
+        metavar="ROLE[,ROLE]",
+        multiple=True,
+        callback=_roles,
+        help="Roles that go on using the old shape beside the new one; else those that the migration names.",
+    )(function)
+
+
+def duration(_: click.Context, __: click.Parameter, given: str) -> float:
+    """The seconds of 90, 90s, 30m, 1.5h or 2d."""
+    found = _DURATION.fullmatch(given.strip())
+    if found is None:
+        raise click.BadParameter(f"'{given}' is not a duration: 90s, 30m, 1.5h, 2d")
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 def as_options(given: dict[str, Any]) -> Options:

@@ -31,6 +31,7 @@ COMMANDS = {
         "verify",
         "switch",
         "rollback",
+        "retire",
         "finish",
         "quarantine",
         "supabase",

@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 def standing(database: Database, migration: str) -> dict[str, Any] | None:
     """The run behind which nothing is left to be planned: the last one, where it is switched or finished."""
-    from ecluse.engine.status import last_run, next_commands
+    from ecluse.engine.status import last_run, next_commands, old_shape_of
 
     record = last_run(database, migration)
     if record is None or record.status not in ("switched", "finished"):
         return None
+    kept = old_shape_of(database, migration)
     return {
         "migration": migration,
         "database": str(database),
@@ -23,5 +24,6 @@ def standing(database: Database, migration: str) -> dict[str, Any] | None:
         "status": record.status,
         "since": record.switched_at if record.status == "switched" else record.ended_at,
         "nothing_to_do": True,
-        "next": list(next_commands(record)),
+        "next": list(next_commands(record, old_shape=kept is not None)),
+        "old_shape": kept,
     }

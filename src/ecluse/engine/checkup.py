@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from ecluse.engine import journal
+from ecluse.engine import journal, old_shape
 from ecluse.engine.context import Connection
 from ecluse.engine.status import next_commands
 from ecluse.errors import CannotConnect, EcluseError
@@ -103,7 +103,9 @@ def _runs(conn: Connection) -> Iterator[Finding]:
         yield Finding("run", None, f"at work now: {holder}")
     for run in found:
         if run.unfinished and not working:
-            what = " or ".join(f"`{command}`" for command in next_commands(run))
+            what = " or ".join(
+                f"`{command}`" for command in next_commands(run, old_shape=bool(old_shape.armed(conn, run.id)))
+            )
             yield Finding(
                 "run", run.status != "building", f"'{run.migration}' is '{run.status}' at '{run.stage}'", what
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ecluse.engine import build, copy, estimates, joining, prepare
+from ecluse.engine import build, copy, estimates, joining, old_shape_steps, prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.finish import drop_statements
 from ecluse.engine.moving import steps as moving
@@ -38,10 +38,13 @@ def steps(plan: Plan, run_id: int = 0) -> list[Step]:
         *moving.drain_steps(run),
         *_verify(run),
         *moving.verify_steps(run),
+        *old_shape_steps.ready_steps(run),
         *moving.switch_steps(run),
         *_join(run),
         *_switch(run),
+        *old_shape_steps.arm_steps(run),
         *_after(run),
+        *old_shape_steps.retire_steps(run),
         *moving.finish_steps(run),
         *_finish(run),
     ]

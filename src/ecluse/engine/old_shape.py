@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
 
 from ecluse.engine import journal
 from ecluse.engine.context import Connection, Run
+from ecluse.engine.old_indexes import build_indexes, drop_indexes, even
+from ecluse.engine.old_views import old_views
 from ecluse.errors import InUse, MissingRights, WrongState
 from ecluse.model.catalog import Table
-from ecluse.model.names import Name, ident, literal
+from ecluse.model.names import Name, ident
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event
 from ecluse.planning.old_shape import script, use
-from ecluse.planning.old_shape.place import INVOKER, as_invoker, mapped_tables, needs_unit, view_name
-from ecluse.planning.old_shape.views import indexes, odd_indexes, old_view
+from ecluse.planning.old_shape.findings import refusals, warnings
+from ecluse.planning.old_shape.place import mapped_tables, view_name
 from ecluse.postgres.catalog import read_catalog
 
 READY, ARMED, READING = "old shape ready", "old shape", "old shape read"
-_EVIDENCE = 1000  # rows of which none was written unusually: then the next is not expected to be
 _NOTHING = "nothing was switched; the old shape is in place and in use"
 _PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^",\s]+))\s*(?:,|\Z)')
 
@@ -57,10 +58,13 @@ def make_ready(run: Run, conn: Connection) -> None:
     began before; `--recycle-clients` ends them.
     """
     roles = roles_of(run)
-    if not roles:
-        return
-    _refuse_impossible(run, conn)
     done = journal.steps_done(conn, run.id).get(READY, {})
+    if not roles:
+        if done:  # an earlier attempt named some
+            with conn.transaction():
+                leave(run, conn)
+        return
+    _refuse_impossible(run)
     if list(done.get("roles", [])) != list(roles):
         with conn.transaction():
             if done:
@@ -69,48 +73,28 @@ def make_ready(run: Run, conn: Connection) -> None:
         with conn.transaction():
             _note_since(run, conn)
         run.journaled(READY)
-    _build_indexes(run, conn)
+        _warn(run, conn)
+    build_indexes(run, conn)
     _await_sessions(run, conn, roles)
 
 
-def _build_indexes(run: Run, conn: Connection) -> None:
-    """Index what old values are found by, on tables that nobody but the drain writes yet."""
-    for member, name, columns in indexes(run.plan):
-        table = member.table.name.within(run.plan.next_schema)
-        conn.execute(f"CREATE INDEX IF NOT EXISTS {ident(name)} ON {table.sql} ({columns})")
-    aliases = {m.alias: m for flow in run.plan.flows for m in flow.new.members}
-    for name, (alias, document, key) in odd_indexes(run.plan).items():
-        table = aliases[alias].table.name.within(run.plan.next_schema)
-        where = f"WHERE {document} ? {literal(key)}"
-        conn.execute(f"CREATE INDEX IF NOT EXISTS {ident(name)} ON {table.sql} ((true)) {where}")
-
-
-def _refuse_impossible(run: Run, conn: Connection) -> None:
-    plan = run.plan
-    if plan.moves:
-        moved = ", ".join(str(move.old.table.name) for move in plan.moves)
+def _refuse_impossible(run: Run) -> None:
+    """For roles of the command: the plan knew of none."""
+    found = list(refusals(run.plan))
+    if found:
         raise WrongState(
-            "the old shape of a table that moves here from another database cannot be kept",
-            details=f"its users are connected there, and not here: {moved}",
-            hint="switch without --old-shape-for, and let the application connect to both databases first",
+            "the old shape cannot be kept",
+            details="\n".join(hazard.message for hazard in found),
+            hint="\n".join(dict.fromkeys(hazard.hint for hazard in found)),
             state=_NOTHING,
         )
-    for flow, member in mapped_tables(plan):
-        secured = as_invoker(member.table)
-        if secured and plan.server_version < INVOKER:
-            raise WrongState(
-                f"the rows of {member.table.name} are secured, and PostgreSQL 14 has no views that heed that",
-                details="a view is read there with its owner's rights: everybody would see all rows",
-                hint="upgrade to PostgreSQL 15, or switch without --old-shape-for",
-                state=_NOTHING,
-            )
-        if secured and needs_unit(flow):
-            raise WrongState(
-                f"the rows of {member.table.name} are secured, and its old shape would be written with more rights",
-                details="one row of the new shape is made of several old ones, which the writer may not all see",
-                hint="switch without --old-shape-for",
-                state=_NOTHING,
-            )
+
+
+def _warn(run: Run, conn: Connection) -> None:
+    """Tell what the plan would have told, had it known the roles."""
+    if not run.plan.old_shape_for:
+        for hazard in warnings(run.plan, read_catalog(conn, measure=False)):
+            run.emit(Event("warn", "switch", hazard.message))
 
 
 def _announce(run: Run, conn: Connection, roles: Sequence[str]) -> None:
@@ -181,8 +165,8 @@ def _await_sessions(run: Run, conn: Connection, roles: Sequence[str]) -> None:
     if not run.options.recycle_clients:
         who = "; ".join(f"{role}: {count}" for role, count in sorted(open_.items()))
         raise InUse(
-            f"{sum(open_.values())} sessions are open that do not know of the old shape's schema yet: after the switch "
-            "they would meet the new one",
+            "sessions are open that do not know of the old shape's schema yet: after the switch they would meet the "
+            "new one",
             details=who,
             hint=f"ecluse switch {run.plan.migration} --recycle-clients, or restart the application and switch then",
             state=_NOTHING,
@@ -232,33 +216,26 @@ def arm(run: Run, conn: Connection) -> None:
     if not roles:
         return
     conn.execute("SET LOCAL check_function_bodies TO off")
-    for statement in script.create(run.plan, roles, run.id, _staying(run, conn), _even(run, conn)):
+    for statement in script.create(run.plan, roles, run.id, _staying(run, conn), even(run, conn)):
         conn.execute(statement)
-    for name in _old_views(run, conn):
+    _let_triggers_resolve(run, conn, roles[0])
+    for name in old_views(run, conn):
         run.emit(Event("warn", "switch", f"view {name} has no old shape: it needs what only a table has"))
     conn.execute("SET LOCAL check_function_bodies TO DEFAULT")
     journal.record_step(conn, run.id, ARMED, roles=list(roles))
 
 
-def _even(run: Run, conn: Connection) -> frozenset[script.Odd]:
-    """What no aside table has of tables that are large enough for that to be no accident."""
-    asked = {odd for _, member in mapped_tables(run.plan) if member.shown for odd in member.shown.odd}
-    found = set()
-    for flow in run.plan.flows:
-        large = _large(conn, flow.old.anchor.table.name.within(run.plan.kept_schema))
-        names = {m.alias: m.table.name.within(run.plan.next_schema) for m in flow.new.members if m.role == "aside"}
-        for alias, document, key in (odd for odd in asked if odd[0] in names and large):
-            row = conn.execute(
-                f"SELECT EXISTS (SELECT FROM {names[alias].sql} WHERE {document} ? {literal(key)})"
-            ).fetchone()
-            if row and not row[0]:
-                found.add((alias, document, key))
-    return frozenset(found)
-
-
-def _large(conn: Connection, table: Name) -> bool:
-    row = conn.execute(f"SELECT count(*) FROM (SELECT FROM {table.sql} LIMIT {_EVIDENCE}) l").fetchone()
-    return bool(row and row[0] == _EVIDENCE)
+def _let_triggers_resolve(run: Run, conn: Connection, role: str) -> None:
+    """Give the writers the search_path of the new shape: triggers of the new tables, which they fire, inherit it."""
+    schema = run.plan.before_schema
+    path = [part for part in _search_path(conn, role)[1] if part != schema]
+    told = ", ".join(map(ident, [*path, "pg_temp"]))
+    for (name,) in conn.execute(
+        "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = to_regnamespace(%s) "
+        "AND p.prorettype = 'trigger'::regtype AND p.proconfig IS NOT NULL",
+        (ident(schema),),
+    ).fetchall():
+        conn.execute(f"ALTER FUNCTION {name} SET search_path TO {told}")
 
 
 def _staying(run: Run, conn: Connection) -> dict[Name, Table]:
@@ -267,38 +244,6 @@ def _staying(run: Run, conn: Connection) -> dict[Name, Table]:
         return {}
     tables = read_catalog(conn, sorted({name.schema for name in added}), measure=False).tables
     return {name: tables[name] for name in added if name in tables}
-
-
-def _old_views(run: Run, conn: Connection) -> Iterator[Name]:
-    """Show the application's own views of the old shape too; gives those that cannot be."""
-    plan = run.plan
-    shown = [member.table.name for _, member in mapped_tables(plan)] + [table.name for table in plan.archives]
-    for moved in reversed(plan.moved):
-        if moved.kind not in ("view", "materialized view"):
-            continue
-        kept = moved.name.within(plan.kept_schema)
-        row = conn.execute("SELECT pg_get_viewdef(%s::regclass)", (kept.sql,)).fetchone()
-        assert row is not None
-        try:
-            with conn.transaction():
-                conn.execute(old_view(row[0], moved.name, plan, shown))
-                _copy_rights(conn, kept, moved.name.within(plan.before_schema))
-        except psycopg.ProgrammingError:
-            yield moved.name
-            continue
-        shown.append(moved.name)
-
-
-def _copy_rights(conn: Connection, source: Name, target: Name) -> None:
-    rows = conn.execute(
-        "SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END, a.privilege_type "
-        "FROM pg_class c CROSS JOIN aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a "
-        "LEFT JOIN pg_roles r ON r.oid = a.grantee WHERE c.oid = %s::regclass "
-        "AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')",
-        (source.sql,),
-    ).fetchall()
-    for who, right in rows:
-        conn.execute(f"GRANT {right} ON {target.sql} TO {who}")
 
 
 # --- afterwards -------------------------------------------------------------------------------------
@@ -332,11 +277,7 @@ def leave(run: Run, conn: Connection) -> None:
     if READY not in done:
         return
     schema = run.plan.before_schema
-    for member, name, _ in indexes(run.plan):
-        for where in (run.plan.next_schema, member.table.name.schema):
-            conn.execute(f"DROP INDEX IF EXISTS {Name(where, name).sql}")
-    for name in odd_indexes(run.plan):
-        conn.execute(f"DROP INDEX IF EXISTS {Name(run.plan.next_schema, name).sql}")
+    drop_indexes(run, conn)
     for statement in script.drop_checks(run.plan):
         conn.execute(statement)
     for kind, name in _objects(conn, schema):

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from ecluse.engine import drain, journal, quarantine
+from ecluse.engine import drain, journal, old_shape, quarantine
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.journal import RunRecord
 from ecluse.engine.moving.closing import half_closed
@@ -28,6 +28,15 @@ class Proof:
     at: str
     moment: str  # apply | verify | probes
     passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OldShape:
+    """The old shape that is kept beside the new one: where, since when, and how much each role has used it."""
+
+    schema: str
+    since: str
+    uses: tuple[old_shape.Use, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class RunStatus:
     parked: dict[str, dict[str, int]] = field(default_factory=dict)
     proof: Proof | None = None
     closed: tuple[str, ...] = ()  # tables that nobody can write to, because a switch or a rollback died half way
+    old_shape: OldShape | None = None  # what the old application uses after the switch
     archive: str = ""  # where `finish` wrote the old shape
     next: tuple[str, ...] = ()  # commands that fit this state
 
@@ -103,6 +113,13 @@ def last_run(database: Database, migration: str) -> RunRecord | None:
         return journal.last_run(conn, migration)
 
 
+def old_shape_of(database: Database, migration: str) -> OldShape | None:
+    """The old shape that this migration's unfinished run keeps beside the new one."""
+    with open_session(database, role="status") as conn:
+        record = journal.unfinished(conn, migration)
+        return _old_shape(conn, record) if record else None
+
+
 def unfinished_plan(database: Database, migration: str) -> tuple[int, Plan] | None:
     """The number and the plan of this migration's unfinished run."""
     with open_session(database, role="status") as conn:
@@ -136,8 +153,9 @@ def _run(conn: Connection, record: RunRecord) -> dict[str, Any]:
         "parked": aside["parked"],
         "proof": _proof(conn, record.id),
         "closed": (closed := _closed(conn, record)),
+        "old_shape": (kept := _old_shape(conn, record)),
         "archive": record.note if record.status == "finished" else "",
-        "next": next_commands(record)
+        "next": next_commands(record, old_shape=kept is not None)
         or ((f"ecluse rollback {record.migration}",) if closed or _untidy(conn, record) else ()),
     }
 
@@ -145,6 +163,13 @@ def _run(conn: Connection, record: RunRecord) -> dict[str, Any]:
 def _untidy(conn: Connection, record: RunRecord) -> bool:
     """Whether a rollback died after its commit: what it leaves is tidied by the next one."""
     return record.status == "rolled_back" and "cleaned" not in journal.steps_done(conn, record.id)
+
+
+def _old_shape(conn: Connection, record: RunRecord) -> OldShape | None:
+    if record.status != "switched" or not old_shape.armed(conn, record.id):
+        return None
+    plan = journal.stored_plan(conn, record.id)
+    return OldShape(plan.before_schema, record.switched_at or "", old_shape.uses(conn, record.id, plan))
 
 
 def _closed(conn: Connection, record: RunRecord) -> tuple[str, ...]:
@@ -196,11 +221,12 @@ def _proof(conn: Connection, run: int) -> Proof | None:
     return Proof(*row) if row else None
 
 
-def next_commands(record: RunRecord) -> tuple[str, ...]:
-    """What can be done with a run in this state."""
+def next_commands(record: RunRecord, *, old_shape: bool = False) -> tuple[str, ...]:
+    """What can be done with a run in this state; `old_shape` says whether it is kept beside the new one."""
     name = record.migration
+    end = f"ecluse retire {name}" if old_shape else f"ecluse finish {name}"
     return {
         "building": (f"ecluse apply {name}", f"ecluse rollback {name}"),
         "ready": (f"ecluse switch {name}", f"ecluse verify {name}", f"ecluse rollback {name}"),
-        "switched": (f"ecluse verify {name}", f"ecluse rollback {name}", f"ecluse finish {name}"),
+        "switched": (f"ecluse verify {name}", f"ecluse rollback {name}", end),
     }.get(record.status, ())

@@ -193,7 +193,7 @@ def _once(run: Run, conn: Connection, done: dict[str, dict[str, object]], name: 
 def recycle_clients(run: Run, conn: Connection) -> int:
     """End the other sessions that may use the new tables: statements that they prepared fit the old types."""
     tables = [m.table.name.sql for m in switch_sql.visible(run.plan)]
-    roles = list(old_shape.roles_of(run))  # whose sessions know both shapes
+    roles = list(old_shape.armed(conn, run.id))  # their sessions found the views in the switch
     row = conn.execute(
         "SELECT count(*) FILTER (WHERE pg_terminate_backend(a.pid)) FROM pg_stat_activity a "
         "WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid() "

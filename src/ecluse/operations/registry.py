@@ -64,11 +64,25 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["name", "operation"],
         "properties": {
-            "name": {**text, "pattern": "^[a-z_][a-z0-9_]{0,39}$"},
+            "name": {
+                **text,
+                "pattern": "^[a-z_][a-z0-9_]{0,39}$",
+                "description": "Of the migration and of its runs; it becomes part of the names of schemas.",
+            },
             "database": {**text, "default": "app", "description": "A database of ecluse.toml."},
-            "description": text,
+            "description": {**text, "description": "For people; `ecluse plan` shows it."},
             "drop": {"type": "array", "items": text, "description": "Dependents that are given up."},
-            "operation": {"type": "array", "minItems": 1, "items": {"oneOf": choices}},
+            "old_shape_for": {
+                "type": "array",
+                "items": text,
+                "description": "Roles that go on using the old shape after the switch, beside the new one.",
+            },
+            "operation": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"oneOf": choices},
+                "description": "What is done, in order: each an `[[operation]]` with a `kind`, one of those below.",
+            },
         },
         "$defs": definitions,
     }

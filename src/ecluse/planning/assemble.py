@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from ecluse.model.catalog import Catalog, Sequence, Table
 from ecluse.model.flow import Flow, InputTable, Roster
@@ -14,6 +15,7 @@ from ecluse.planning.fingerprint import fingerprint
 from ecluse.planning.foreign_keys import foreign_keys, outside_keys
 from ecluse.planning.hazards import activity_hazards, client_hazards, flow_hazards, table_hazards, trigger_hazards
 from ecluse.planning.moves import move_hazards, with_dependents
+from ecluse.planning.old_shape.findings import findings
 
 
 def assemble(
@@ -47,7 +49,7 @@ def assemble(
     left = [move.old.table for move in moves]
     enums = tuple(c for c in changes if isinstance(c, Enum))
     keys, outside = foreign_keys(inventory), outside_keys(inventory)
-    return Plan(
+    plan = Plan(
         migration=migration,
         database=catalog.database,
         source=source,
@@ -79,6 +81,7 @@ def assemble(
         sequences=tuple(_identities(catalog, new)),
         old_shape_for=old_shape_for,
     )
+    return replace(plan, hazards=(*plan.hazards, *findings(plan, catalog))) if old_shape_for else plan
 
 
 def _identities(catalog: Catalog, new: Mapping[Name, Table]) -> Iterator[Sequence]:

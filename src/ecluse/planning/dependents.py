@@ -218,7 +218,7 @@ def mentions(inv: Inventory) -> list[Hazard]:
             continue
         # The head is what PostgreSQL does record; a body of text is carried as it is.
         _, _, body = function.definition.partition("\nAS ")
-        named = sorted(str(t) for t in inv.old if _word_in(t.name, body))
+        named = sorted(str(t) for t in inv.old if word_in(t.name, body))
         if named:
             found.append(
                 Hazard(
@@ -232,7 +232,8 @@ def mentions(inv: Inventory) -> list[Hazard]:
     return found
 
 
-def _word_in(word: str, text: str) -> bool:
+def word_in(word: str, text: str) -> bool:
+    """Whether a text has the word, and not only as a part of another."""
     at = text.find(word)
     while at >= 0:
         before, after = text[at - 1 : at], text[at + len(word) : at + len(word) + 1]

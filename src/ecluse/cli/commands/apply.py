@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @arguments.run_options
 @arguments.executor
 @arguments.switch_options
+@arguments.old_shape_for
 @current
 def apply(invocation: Invocation, /, migration: str, switch: bool, plan_file: Path | None, **options: Any) -> None:
     """Build the new shape of a MIGRATION beside the old, prove it, and stop at the gate before the switch.
@@ -35,6 +36,7 @@ def apply(invocation: Invocation, /, migration: str, switch: bool, plan_file: Pa
     to do.
     """
     from ecluse.cli.standing import standing
+    from ecluse.engine.status import old_shape_of
 
     project = Project.of(invocation)
     wanted = project.migration(migration)
@@ -57,6 +59,7 @@ def apply(invocation: Invocation, /, migration: str, switch: bool, plan_file: Pa
         "fingerprint": record.fingerprint,
         "status": "switched" if seconds is not None else record.status,
         "seconds_under_lock": seconds,
+        "old_shape": old_shape_of(database, wanted.name),
     }
     invocation.conclude(done, runs.applied)
     switched = done["status"] == "switched"

@@ -17,13 +17,18 @@ from ecluse.cli.render import runs
 @arguments.migration
 @arguments.run_options
 @arguments.switch_options
+@arguments.old_shape_for
 @current
 def switch(invocation: Invocation, /, migration: str, **options: Any) -> None:
     """Put the new shape of a MIGRATION in the place of the old, in one short transaction.
 
     Statements that clients prepared against the old types fail until they reconnect; --recycle-clients makes them.
+
+    Roles of --old-shape-for keep the old shape: tables of the old names, columns and types, which are views of the new
+    ones and are written to as well. It is put in front of their search_path before the switch; where they have sessions
+    that began before that, the switch is refused, or with --recycle-clients ends these.
     """
-    from ecluse.engine.status import unfinished_plan
+    from ecluse.engine.status import old_shape_of, unfinished_plan
 
     project = Project.of(invocation)
     wanted = project.migration(migration)
@@ -36,6 +41,12 @@ def switch(invocation: Invocation, /, migration: str, **options: Any) -> None:
         invocation, database, arguments.as_options(options), f"ecluse switch {migration}"
     ) as engine:
         seconds = engine.switch(wanted.name)
-    done = {"migration": wanted.name, "database": str(database), "status": "switched", "seconds_under_lock": seconds}
+    done = {
+        "migration": wanted.name,
+        "database": str(database),
+        "status": "switched",
+        "seconds_under_lock": seconds,
+        "old_shape": old_shape_of(database, wanted.name),
+    }
     invocation.conclude(done, runs.applied)
     invocation.next(f"ecluse verify {migration}")

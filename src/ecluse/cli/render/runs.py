@@ -18,6 +18,8 @@ _STATES = {
 
 def state(value: dict[str, Any]) -> str:
     """A run's state in a sentence."""
+    if value.get("old_shape"):
+        return "the new shape is in use; so is the old one, through its views, until `ecluse retire`"
     return f"the new shape {_STATES[value['status']]}"
 
 
@@ -26,6 +28,9 @@ def applied(value: dict[str, Any]) -> Iterator[str]:
     held = value["seconds_under_lock"]
     under = f" Locks were held for {human.duration(held)}." if held else ""
     yield f"{human.heading(value['migration'])} on {value['database']}: {state(value)}.{under}"
+    if kept := value.get("old_shape"):
+        roles = ", ".join(use["role"] for use in kept["uses"])
+        yield f"{roles} finds the old shape in schema {kept['schema']}, first in its search_path."
 
 
 def standing(value: dict[str, Any]) -> Iterator[str]:
@@ -40,6 +45,14 @@ def rolled_back(value: dict[str, Any]) -> Iterator[str]:
     """After a rollback."""
     yield from applied(value)
     yield from _aside("parked, the old shape cannot hold them", value["parked"], "  ")
+
+
+def retired(value: dict[str, Any]) -> Iterator[str]:
+    """After retire: the new shape is the only one."""
+    yield (
+        f"{human.heading(value['migration'])} on {value['database']}: the old shape's views are gone; {state(value)}."
+    )
+    yield from human.table(_uses(value["uses"]), right=[1, 2])
 
 
 def finished(value: dict[str, Any]) -> Iterator[str]:
@@ -84,6 +97,7 @@ def _run(run: dict[str, Any]) -> Iterator[str]:
     yield f"    began {_moment(run['started_at'])}, last record {_moment(run['updated_at'])}"
     if run["status"] != "rolled_back":
         yield from _copied(run)
+    yield from _old_shape(run["old_shape"])
     for table in run["closed"]:
         yield f"    CLOSED, nobody can write to it: {table}"
     if run["pending"] is not None:
@@ -100,6 +114,20 @@ def _run(run: dict[str, Any]) -> Iterator[str]:
         yield f"    archive: {run['archive']}"
     if run["next"]:
         yield f"    next: {'  |  '.join(run['next'])}"
+
+
+def _old_shape(kept: dict[str, Any] | None) -> Iterator[str]:
+    """Who still uses it."""
+    if kept:
+        yield f"    the old shape is in schema {kept['schema']}; statements since {_moment(kept['since'])}"
+        yield from human.table(_uses(kept["uses"]), indent=6, right=[1, 2])
+
+
+def _uses(uses: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+    yield ("role", "statements", "sessions", "last used")
+    for use in uses:
+        last = _moment(use["last"]) if use["last"] else "not known" if use["statements"] else "never"
+        yield (use["role"], human.count(use["statements"]), human.count(use["sessions"]), last)
 
 
 def _copied(run: dict[str, Any]) -> Iterator[str]:

@@ -59,10 +59,14 @@ def _without(table: Table, added: AddColumns) -> Table:
     return replace(table, columns=tuple(c for c in table.columns if c.name not in new))
 
 
+def shown_tables(plan: Plan) -> list[Name]:
+    """All tables that have a view of the old shape."""
+    return sorted({t.name for t in switch_sql.old_tables(plan)} | {a.table for a in plan.added})
+
+
 def view_names(plan: Plan) -> tuple[Name, ...]:
     """All views of old tables."""
-    tables = [t.name for t in switch_sql.old_tables(plan)] + [a.table for a in plan.added]
-    return tuple(name.within(plan.before_schema) for name in tables)
+    return tuple(name.within(plan.before_schema) for name in shown_tables(plan))
 
 
 def as_invoker(table: Table) -> bool:
