@@ -1,4 +1,9 @@
-"""Rows that are linked to what the old application writes: their links are looked up again. Pure text."""
+"""Rows that are linked to what the old application changes or deletes: their links are looked up again. Pure text.
+
+In the old shape nothing holds such a link. So before an ON DELETE of the new one takes a row with it, or a link means a
+row that does not match any more, the row is unlinked, or linked to what matches now. What comes takes no row to itself
+that was there before it, as where the new application makes it: that would be a write which nobody made.
+"""
 
 from __future__ import annotations
 
@@ -49,9 +54,13 @@ class Links:
 
     def gather(self, operation: str) -> Iterator[str]:
         """Statements that fill them, before anything is written."""
+        if operation == "INSERT":
+            return
+        image = row(self.member.table, "NEW") if operation == "UPDATE" else ""
+        goes = " AND ".join(f"s.{ident(c)} IS NOT DISTINCT FROM OLD.{ident(c)}" for c in self.member.key)
         for number, linked in enumerate(self.linked):
-            yield f"linked_{number} := ARRAY({self._rows(linked, operation, after=False)});"
-            yield f"relinked_{number} := ARRAY({self._rows(linked, operation, after=True)});"
+            yield f"linked_{number} := ARRAY({self._rows(linked, lookups.Written())});"
+            yield f"relinked_{number} := ARRAY({self._rows(linked, lookups.Written(image, goes))});"
 
     def link(self) -> Iterator[str]:
         """Write what changed, but for links that the new application made otherwise."""
@@ -74,19 +83,11 @@ class Links:
                 f"WHERE {same.format('t', 'o')} AND ({' OR '.join(changed.values())});"
             )
 
-    def _rows(self, linked: _Linked, operation: str, *, after: bool) -> str:
-        """The linked rows by the forward mapping, of the keys that the row has or had."""
-        plan, key = self.plan, ident(linked.roster.column)
-        records = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}[operation]
-        asked = " UNION ".join(f"SELECT {record}.{key}" for record in records)
+    def _rows(self, linked: _Linked, written: lookups.Written) -> str:
+        """The rows that are linked by the key that the row had, by the forward mapping."""
+        plan, asked = self.plan, f"SELECT OLD.{ident(linked.roster.column)}"
         follower = linked.flow.member(linked.follow.member)
         rows = f"(SELECT v.* FROM ({views.rows(plan, follower)}) v WHERE v.{ident(linked.follow.column)} IN ({asked}))"
-        written = lookups.Written(
-            row(self.member.table, "NEW") if after and operation != "DELETE" else "",
-            " AND ".join(f"s.{ident(c)} IS NOT DISTINCT FROM OLD.{ident(c)}" for c in self.member.key)
-            if after and operation != "INSERT"
-            else "",
-        )
         now = lookups.now(plan, self.run, linked.roster, asked, written)
         relations = {follower.alias: rows, linked.roster.alias: now}
         at = old_places(plan)

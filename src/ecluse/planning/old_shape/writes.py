@@ -79,7 +79,6 @@ class Writer:
         for member in members:
             yield from self._insert(member)
         yield from self._proved(last, inserted=True)
-        yield from self.links.link() if last else ()
         yield "RETURN NEW;\nELSIF TG_OP = 'UPDATE' THEN"
         yield from self._prepared("UPDATE", first=first)
         for member in reversed(members):
