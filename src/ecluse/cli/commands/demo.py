@@ -16,10 +16,12 @@ from ecluse.cli.render import human
 
 
 @click.command(cls=Command)
-@click.option("--rows", type=click.IntRange(min=100), default=100_000, show_default=True, help="Legacy conversations.")
+@click.option("--rows", type=click.IntRange(min=100), default=10_000, show_default=True, help="Legacy conversations.")
 @current
 def demo(invocation: Invocation, /, rows: int) -> None:
     """Watch a messy legacy database change its shape under a running application, go back, and change again.
+
+    After the switch the old application goes on beside the new one.
 
     Everything happens in .ecluse/demo/ of this folder, on an embedded PostgreSQL that is stopped at the end.
     """

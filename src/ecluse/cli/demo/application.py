@@ -36,6 +36,7 @@ class Seen:
     committed: int = 0
     uncertain: int = 0
     reconnects: int = 0
+    refused: int = 0  # statements that the server would not carry out; those that were cut off are none
     turned_away: int = 0
     longest: float = 0.0
     latencies: list[float] = field(default_factory=list)
@@ -50,6 +51,7 @@ class Seen:
                 "committed": self.committed,
                 "uncertain": self.uncertain,
                 "reconnects": self.reconnects,
+                "refused": self.refused,
                 "turned_away": self.turned_away,
                 "longest_ms": self.longest * 1000,
                 "median_ms": times[len(times) // 2] * 1000 if times else 0.0,
@@ -92,7 +94,9 @@ class Client:
                 self._seen.reconnects += 1
             else:
                 self._seen.turned_away += 1
-            if self._writing and isinstance(error, psycopg.OperationalError):
+            if not isinstance(error, psycopg.OperationalError):
+                self._seen.refused += 1
+            elif self._writing:
                 self._seen.uncertain += 1
         self._writing = False
 

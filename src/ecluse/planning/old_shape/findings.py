@@ -99,8 +99,23 @@ def notes(plan: Plan) -> Iterator[Hazard]:
 
 def warnings(plan: Plan, catalog: Catalog) -> Iterator[Hazard]:
     """What the old application will meet in the new shape, whatever its search_path."""
+    yield from _slow(plan)
     yield from _functions(plan, catalog)
     yield from _views(plan, catalog)
+
+
+def _slow(plan: Plan) -> Iterator[Hazard]:
+    """A filter on what several rows were made of reaches no index: only the whole mapping says which they are."""
+    for flow, member in mapped_tables(plan):
+        if needs_unit(flow):
+            yield Hazard(
+                "old-shape-scan",
+                "warn",
+                str(member.table.name),
+                f"one row of the new shape is made of several of {member.table.name}: a statement of the old "
+                "application that looks for some of them reads them all, as the mapping does",
+                "try the old application on a copy of the database; a large table makes it slow",
+            )
 
 
 def _functions(plan: Plan, catalog: Catalog) -> Iterator[Hazard]:
