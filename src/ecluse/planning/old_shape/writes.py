@@ -13,7 +13,7 @@ from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
 from ecluse.operations.expressions import rewrite
 from ecluse.planning import flow_sql, held_sql
-from ecluse.planning.old_shape import keys, lookups, views
+from ecluse.planning.old_shape import keys, lookups, meanwhile, views
 from ecluse.planning.old_shape.differs import differs
 from ecluse.planning.old_shape.images import Images, row
 from ecluse.planning.old_shape.links import Links
@@ -43,6 +43,9 @@ class Writer:
         """Functions and triggers; two of them where the visible rows are written with the writer's own rights."""
         everything = list(self.concerned)
         ours = [m for m in everything if not m.placed] if self.invoker else everything
+        yield meanwhile.trigger(self.plan, self.view)
+        if self.invoker:
+            yield from self._reach()
         yield from self._function("ecluse_a", ours, first=True, last=not self.invoker, definer=True)
         if self.invoker:
             for member in everything:
@@ -77,6 +80,7 @@ class Writer:
         )
 
     def _body(self, members: list[Member], *, first: bool, last: bool) -> Iterator[str]:
+        yield from self._taken(first=first)
         if first:
             yield "IF TG_OP <> 'DELETE' THEN"
             yield from self._given()
@@ -105,6 +109,8 @@ class Writer:
     def _prepared(self, operation: str, *, first: bool) -> Iterator[str]:
         """What is to be read before anything is written."""
         yield from self.images.gather(operation)
+        if first and self.images.unit and operation != "INSERT":
+            yield from self.images.as_it_was()
         yield from self.links.gather(operation)
         if not first:
             return
@@ -115,6 +121,65 @@ class Writer:
         asides = [m for m in self.concerned if m.role == "aside"]
         only = self._changes_of(asides) if operation == "UPDATE" and not self.images.unit else ""
         yield from self._only_where(only, self.images.told(operation))
+
+    # --- the row as it is now ---------------------------------------------------------------------
+
+    def _meanwhile(self) -> meanwhile.Meanwhile:
+        anchor = self.flow.new.anchor
+        anchors = f"{self.at.sql(anchor.alias)} t JOIN {self._mapped(anchor, 'OLD')} o ON {self._actual(anchor, 'o')}"
+        return meanwhile.Meanwhile(self.plan, self.flow, self.member, self.at, anchors, "t")
+
+    def _taken(self, *, first: bool) -> Iterator[str]:
+        """Take the row, and refuse to write one that is not what the statement read; units are taken when gathered.
+
+        With the writer's own rights the row of an UPDATE has been taken before (`_reach`). To DELETE is no right to
+        take a row, so that one is taken for the writer here, and looked at by what it may see itself.
+        """
+        if self.images.unit:
+            return
+        again = self._meanwhile()
+        if not self.invoker:
+            yield "IF TG_OP <> 'INSERT' THEN"
+            yield from again.lock(satellites=True)
+            yield from self._left(again)
+            yield again.refuse_changed(asides=True, shown=self._now(again))
+            yield "END IF;"
+        elif first:
+            yield "IF TG_OP = 'DELETE' THEN"
+            yield from again.lock(satellites=False)
+            yield "END IF;"
+        else:
+            yield f"IF TG_OP = 'DELETE' THEN {again.refuse_changed(asides=False)} END IF;"
+
+    def _reach(self) -> Iterator[str]:
+        """A function that lets nobody write what stands aside of a row that he may see and not change."""
+        name, again = self._name("ecluse_1"), self._meanwhile()
+        body = "\n".join([*again.lock(satellites=False), *self._left(again), again.refuse_changed(asides=False)])
+        yield (
+            f"CREATE FUNCTION {name.sql}() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $reach$\n"
+            f"#variable_conflict use_column\nBEGIN\n{body}\nRETURN NEW;\nEND $reach$"
+        )
+        yield f"REVOKE ALL ON FUNCTION {name.sql}() FROM PUBLIC"
+        yield (
+            f"CREATE TRIGGER {ident('ecluse_1')} INSTEAD OF UPDATE ON {self.view.sql} "
+            f"FOR EACH ROW EXECUTE FUNCTION {name.sql}()"
+        )
+
+    def _left(self, again: meanwhile.Meanwhile) -> Iterator[str]:
+        """Do nothing for a row that has gone, as for a table; one that is seen all the same cannot be written."""
+        yield "IF NOT FOUND THEN"
+        # With his own rights he may see the anchor, and not change it: then it is as if it were not there.
+        unseen = f"NOT EXISTS (SELECT FROM {again.anchors})"
+        yield self._refuse(f"{unseen} AND {again.seen()}", "check_violation", self._no_place)
+        yield "RETURN NULL;\nEND IF;"
+
+    def _now(self, again: meanwhile.Meanwhile) -> str:
+        """The old rows of the anchors, as they are."""
+        return f"({views.rows(self.plan, self.member, f'(SELECT t.* FROM {again.anchors})', self.flow)})"
+
+    @property
+    def _no_place(self) -> str:
+        return f'the new shape has no place for this change of a row of "{self.table.name.name}"'
 
     # --- what is given ----------------------------------------------------------------------------
 
@@ -340,6 +405,15 @@ class Writer:
             new = self._mapped(member, "NEW")
             left = f" AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')})"
         yield f"DELETE FROM {table} t USING {self._mapped(member, 'OLD')} o WHERE {self._actual(member, 'o')}{left};"
+        if member is anchor and not self.images.unit:
+            yield from self._kept()
+
+    def _kept(self) -> Iterator[str]:
+        """A policy or a trigger kept the anchor: nothing is deleted, and nothing else may have been."""
+        yield "GET DIAGNOSTICS touched = ROW_COUNT;"
+        if sum(m.placed for m in self.concerned) > 1:
+            yield self._refuse("touched = 0", "check_violation", self._no_place)
+        yield "IF touched = 0 THEN RETURN NULL; END IF;"
 
     # --- afterwards -------------------------------------------------------------------------------
 
@@ -348,8 +422,8 @@ class Writer:
         if not last:
             return
         placed = [m for m in self.flow.new.members if m.placed]
+        shown = self._shown()
         if self.images.unit or len(placed) > 1:
-            shown = self.images.shown()
             missed = f"NOT EXISTS ({shown})"
             if not inserted:
                 kept = [
@@ -359,11 +433,14 @@ class Writer:
                     if c.written
                 ]
                 missed = f"NOT EXISTS ({shown} AND {' AND '.join(kept)})"
-            yield self._refuse(
-                missed,
-                "check_violation",
-                f'the new shape has no place for this change of a row of "{self.table.name.name}"',
-            )
+            yield self._refuse(missed, "check_violation", self._no_place)
         if any(t.row and t.before for m in placed for t in m.table.triggers):
             items = ", ".join(f"NEW.{ident(c.name)}" for c in self.table.columns)
-            yield f"SELECT * INTO {items} FROM ({self.images.shown()}) s;"
+            yield f"SELECT * INTO {items} FROM ({shown}) s;"
+
+    def _shown(self) -> str:
+        """The row as it can be read now; with the writer's own rights by the view, which reads what stands aside."""
+        if not self.invoker:
+            return self.images.shown()
+        same = " AND ".join(f"v.{ident(key)} = NEW.{ident(key)}" for key in self.member.key)
+        return f"SELECT v.* FROM {self.view.sql} v WHERE {same}"
