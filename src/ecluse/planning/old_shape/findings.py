@@ -108,6 +108,7 @@ def notes(plan: Plan) -> Iterator[Hazard]:
 def warnings(plan: Plan, catalog: Catalog) -> Iterator[Hazard]:
     """What the old application will meet in the new shape, whatever its search_path."""
     yield from _slow(plan)
+    yield from _rights(plan, catalog)
     yield from _functions(plan, catalog)
     yield from _views(plan, catalog)
 
@@ -123,6 +124,36 @@ def _slow(plan: Plan) -> Iterator[Hazard]:
                 f"one row of the new shape is made of several of {member.table.name}: a statement of the old "
                 "application that looks for some of them reads them all, as the mapping does",
                 "try the old application on a copy of the database; a large table makes it slow",
+            )
+
+
+def _rights(plan: Plan, catalog: Catalog) -> Iterator[Hazard]:
+    """A trigger of a new table is called with the rights of whoever writes that: here of whoever switched."""
+    role = catalog.role
+    for flow, member in mapped_tables(plan):
+        if as_invoker(member.table):
+            continue
+        name, new = member.table.name, [m.table for m in flow.new.members if m.placed]
+        if fired := [trigger.name for table in new for trigger in table.triggers]:
+            yield Hazard(
+                "old-shape-trigger",
+                "warn",
+                str(name),
+                f"where the old application writes {name}, {', '.join(fired)} is called with the rights of "
+                f"'{role.name}', and current_user is that role there",
+                "see whether the triggers ask who writes; session_user is who is connected",
+            )
+        owners = {table.owner for table in (member.table, *new) if table.owner} - {role.name}
+        if owners and role.superuser:
+            yield Hazard(
+                "old-shape-rights",
+                "warn",
+                str(name),
+                f"where the old application writes {name}, all triggers of the new table are called with the rights of "
+                f"'{role.name}', a superuser, also those that {', '.join(sorted(owners))} may put on it, and with "
+                "functions and operators that others made in the schemas of the search_path",
+                "let a role carry out the migration that is no superuser and has the rights of the owner, or trust "
+                "whoever owns the table and those schemas",
             )
 
 

@@ -193,6 +193,13 @@ class Writer:
             if column.generated:
                 text = rewrite(column.default or "NULL", lambda found: f"NEW.{ident(found.column)}")
                 yield f"NEW.{name} := ({text});"
+            if column.identity == "a":
+                yield self._refuse(
+                    f"TG_OP = 'UPDATE' AND OLD.{name} IS DISTINCT FROM NEW.{name}",
+                    "generated_always",
+                    f'column "{column.name}" can only be updated to DEFAULT, which its view cannot do',
+                    column.name,
+                )
         for column in self.table.columns:
             if column.not_null and not column.generated:
                 yield self._refuse(
