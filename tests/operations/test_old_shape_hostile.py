@@ -188,3 +188,38 @@ def test_rows_that_are_one_new_row(
     stage.rollback()
     with psycopg.connect(database.conninfo) as conn:
         assert conn.execute(count.encode()).fetchone() == (before[0] + inserts, rows)
+
+
+VETO = """
+CREATE FUNCTION veto() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+  IF TG_OP = 'DELETE' THEN RETURN CASE WHEN OLD.n = 0 THEN NULL ELSE OLD END; END IF;
+  RETURN CASE WHEN NEW.n = 7 THEN NULL ELSE NEW END; END$$;
+CREATE TRIGGER veto BEFORE UPDATE OR DELETE ON jobs FOR EACH ROW EXECUTE FUNCTION veto();
+CREATE TRIGGER veto_redundant BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+"""
+
+
+def test_a_trigger_that_keeps_rows_as_they_are(database: Database, tmp_path: Path) -> None:
+    """They are not counted, and keep what stands aside of them; what only that changes is no business of a trigger."""
+    _, there = switched(database, tmp_path, JOBS + VETO, CONVERT)
+    odd = "upper(md5('odd')::uuid::text)"
+    with sessions(there) as (conn,):
+        conn.autocommit = True
+        assert conn.execute("DELETE FROM jobs").rowcount == 0
+        assert conn.execute("UPDATE jobs SET n = 7").rowcount == 0
+        with pytest.raises(psycopg.errors.CheckViolation, match="the new shape has no place for this change"):
+            conn.execute("UPDATE jobs SET n = 7, id = upper(id)")
+        assert conn.execute(f"UPDATE jobs SET id = lower(id) WHERE id = {odd}".encode()).rowcount == 1
+        assert conn.execute(f"SELECT n FROM jobs WHERE id = lower({odd})".encode()).fetchone() == (0,)
+
+
+def test_a_number_that_is_always_generated(database: Database, tmp_path: Path) -> None:
+    """No UPDATE changes it, as before; what a view cannot do is refused and not forgotten."""
+    column = "ALTER TABLE jobs ADD COLUMN number integer GENERATED ALWAYS AS IDENTITY;"
+    _, there = switched(database, tmp_path, JOBS + column, CONVERT)
+    with sessions(there) as (conn,):
+        with pytest.raises(psycopg.errors.GeneratedAlways, match="number"):
+            conn.execute("UPDATE jobs SET number = 70")
+        conn.rollback()
+        made = conn.execute("INSERT INTO jobs VALUES (gen_random_uuid()::text, 1, '') RETURNING number").fetchone()
+        assert made == (7,)

@@ -389,6 +389,8 @@ class Writer:
                 f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM o JOIN n ON {both} "
                 f"WHERE {self._actual(member, 'o')}{'' if fires else f' AND ({any_})'};"
             )
+        if fires and any(t.row and t.before for t in member.table.triggers) and not self.images.unit:
+            yield from self._vetoed(f"EXISTS (SELECT FROM {old} o, {new} n WHERE {any_})")
         if not one:
             columns_ = flow_sql.column_list(member.columns + tuple(dict(member.fixed)))
             values = ", ".join([flow_sql.column_list(member.columns, "n."), *dict(member.fixed).values()])
@@ -396,6 +398,15 @@ class Writer:
                 f"INSERT INTO {self.at.sql(member.alias)} ({columns_}) OVERRIDING SYSTEM VALUE "
                 f"SELECT {values} FROM {new} n{self._without_old(member, 'UPDATE')};"
             )
+
+    def _vetoed(self, changes: str) -> Iterator[str]:
+        """A trigger kept the anchor as it was. Where that is no change anyway, what stands aside may still be one."""
+        beside = self._changes_of([m for m in self.concerned if m is not self.flow.new.anchor])
+        yield "GET DIAGNOSTICS touched = ROW_COUNT;"
+        yield f"IF touched = 0 THEN IF {changes} THEN"
+        if len(self.concerned) > 1:
+            yield self._refuse(beside or "true", "check_violation", self._no_place)
+        yield "RETURN NULL;\nEND IF; END IF;"
 
     def _delete(self, member: Member) -> Iterator[str]:
         if self._apart(member):
