@@ -8,31 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ecluse.model.catalog import Column
 from ecluse.model.flow import Flow, Member, places
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
 from ecluse.operations.expressions import rewrite
 from ecluse.planning import flow_sql, held_sql
 from ecluse.planning.old_shape import lookups, views
+from ecluse.planning.old_shape.differs import differs
 from ecluse.planning.old_shape.images import Images, row
+from ecluse.planning.old_shape.meanwhile import refuse_changed
 from ecluse.planning.old_shape.place import INVOKER, as_invoker, view_name
 from ecluse.planning.old_shape.place import places as old_places
-
-# Types of which two values that are equal are written alike.
-_EXACT = frozenset(
-    {"uuid", "smallint", "integer", "bigint", "boolean", "date", "bytea", "oid", "timestamp with time zone"}
-)
-_TEXTS = ("text", "character varying")
-
-
-def differs(column: Column, one: str, other: str) -> str:
-    """Whether two values of a column are not the same bytes; what has no equality has this."""
-    if column.type in _EXACT:
-        return f"{one} IS DISTINCT FROM {other}"
-    if column.type.startswith(_TEXTS) and not column.type.endswith("[]"):
-        return f'{one} COLLATE "C" IS DISTINCT FROM {other} COLLATE "C"'
-    return f"record_image_ne(ROW({one}), ROW({other}))"
 
 
 class Writer:
@@ -81,6 +67,7 @@ class Writer:
 
     def _body(self, members: list[Member], *, first: bool, last: bool) -> Iterator[str]:
         if first:
+            yield from refuse_changed(self)
             yield "IF TG_OP <> 'DELETE' THEN"
             yield from self._given()
             yield "END IF;"
@@ -227,7 +214,7 @@ class Writer:
     def _same_key(self, member: Member, one: str, other: str) -> str:
         return " AND ".join(f"{one}.{ident(key)} = {other}.{ident(key)}" for key in member.key)
 
-    def _actual(self, member: Member, alias: str) -> str:
+    def actual(self, member: Member, alias: str) -> str:
         """The condition between `t`, a row that is there, and the mapped row `alias` that it is."""
         if not member.counterpart:
             return self._same_key(member, "t", alias)
@@ -285,7 +272,7 @@ class Writer:
             return
         old, new = self._mapped(member, "OLD"), self._mapped(member, "NEW")
         yield (
-            f"DELETE FROM {self.at.sql(member.alias)} t USING {old} o WHERE {self._actual(member, 'o')} "
+            f"DELETE FROM {self.at.sql(member.alias)} t USING {old} o WHERE {self.actual(member, 'o')} "
             f"AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')});"
         )
 
@@ -309,7 +296,7 @@ class Writer:
                 # Each value is worked out once: it is compared, and then perhaps written.
                 f"WITH o AS MATERIALIZED (SELECT * FROM {old} q), n AS MATERIALIZED (SELECT * FROM {new} q) "
                 f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM o JOIN n ON {both} "
-                f"WHERE {self._actual(member, 'o')} AND ({' OR '.join(changed.values())});"
+                f"WHERE {self.actual(member, 'o')} AND ({' OR '.join(changed.values())});"
             )
         if not one:
             columns_ = flow_sql.column_list(member.columns + tuple(dict(member.fixed)))
@@ -333,7 +320,7 @@ class Writer:
         if self.images.unit:
             new = self._mapped(member, "NEW")
             left = f" AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')})"
-        yield f"DELETE FROM {table} t USING {self._mapped(member, 'OLD')} o WHERE {self._actual(member, 'o')}{left};"
+        yield f"DELETE FROM {table} t USING {self._mapped(member, 'OLD')} o WHERE {self.actual(member, 'o')}{left};"
 
     # --- afterwards -------------------------------------------------------------------------------
 
