@@ -93,8 +93,13 @@ class Row:
 class Application:
     """Threads, each with rows of its own, that write until they are told to rest."""
 
-    def __init__(self, database: Database, shape: Shape, seed: int, threads: int = 2) -> None:
+    def __init__(
+        self, database: Database, shape: Shape, seed: int, threads: int = 2, old: Database | None = None
+    ) -> None:
+        """`old`: how the first thread connects, that goes on with the old shape after a switch."""
         self.database, self.shape = database, shape
+        self.old = old
+        self.retried = 0  # statements that were cut with their session, and tried again once
         self.rows: list[list[Row]] = [[] for _ in range(threads)]
         self.committed = 0
         self.lost: list[str] = []  # what should have been there and was not
@@ -131,19 +136,31 @@ class Application:
 
     def _write(self, number: int, stop: threading.Event) -> None:
         actions = [self._insert, self._update, self._update, self._move, self._delete, self._part]
-        with psycopg.connect(self.database.conninfo, autocommit=True, prepare_threshold=None) as conn:
-            while not stop.wait(0.003):
-                action = self._random[number].choice(actions)
+        conn = self._connect(number)
+        while not stop.wait(0.003):
+            action = self._random[number].choice(actions)
+            try:
                 try:
                     action(conn, number)
-                    with self._lock:
-                        self.committed += 1
-                except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable):
-                    continue
-                except psycopg.Error as error:
-                    with self._lock:
-                        self.lost.append(f"{action.__name__}: {error}")
-                    return
+                except psycopg.OperationalError:
+                    if not conn.closed:  # only a session that was ended is begun again
+                        raise
+                    conn = self._connect(number)
+                    self.retried += 1
+                    action(conn, number)
+                with self._lock:
+                    self.committed += 1
+            except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable):
+                continue
+            except psycopg.Error as error:
+                with self._lock:
+                    self.lost.append(f"{action.__name__}: {error}")
+                break
+        conn.close()
+
+    def _connect(self, number: int) -> psycopg.Connection[tuple[object, ...]]:
+        there = self.old if self.old is not None and number == 0 else self.database
+        return psycopg.connect(there.conninfo, autocommit=True, prepare_threshold=None)
 
     def _new(self, number: int) -> tuple[str, int, int]:
         self._next[number] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ from ecluse.model.names import literal
 from ecluse.postgres.connect import Database
 from tests import harness
 from tests.faults.application import KINDS, Application, Row, Shape
-from tests.harness import Stage
+from tests.harness import OLD_APPLICATION, OPTIONS, Stage
 
 EXAMPLES = 25 if harness.FULL else 3
 
@@ -58,9 +59,7 @@ def found_rows(database: Database, shape: Shape) -> tuple[list[str], list[str]]:
     return sorted(row[0] for row in things), sorted(str(row) for row in parts)
 
 
-@example(shape=Shape("int", ("text",), child=True, view=False, index=False, trigger=False, rows=60), seed=1)
-@given(shape=shapes, seed=st.integers(0, 1000))
-@settings(
+random_runs = settings(
     max_examples=EXAMPLES,
     deadline=None,
     derandomize=True,
@@ -69,6 +68,11 @@ def found_rows(database: Database, shape: Shape) -> tuple[list[str], list[str]]:
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
+@example(shape=Shape("int", ("text",), child=True, view=False, index=False, trigger=False, rows=60), seed=1)
+@given(shape=shapes, seed=st.integers(0, 1000))
+@random_runs
 def test_nothing_committed_is_lost(
     fresh_database: Callable[[], Database],
     tmp_path_factory: pytest.TempPathFactory,
@@ -91,6 +95,38 @@ def test_nothing_committed_is_lost(
     assert found_rows(database, shape) == as_rows(database, shape, application.expected(), converted=True)
     with application.writing():
         stage.verify()
+        stage.rollback()
+    assert application.lost == []
+    assert found_rows(database, shape) == as_rows(database, shape, application.expected(), converted=False)
+    harness.same_structure(harness.snapshot(database).catalog, structure)
+
+
+@example(shape=Shape("text", ("jsonb", "text"), child=True, view=True, index=True, trigger=True, rows=60), seed=2)
+@given(shape=shapes, seed=st.integers(0, 1000))
+@random_runs
+def test_old_and_new_writers(
+    fresh_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory, shape: Shape, seed: int
+) -> None:
+    """One thread goes on with the old shape, the other with the new one: both see all that both have committed."""
+    database = fresh_database()
+    old = harness.old_application(database)
+    file = tmp_path_factory.mktemp("p") / "m.toml"
+    file.write_text('name = "m"\n[[operation]]\nkind = "convert_column"\ntable = "public.things"\ncolumn = "u"\n')
+    application = Application(database, shape, seed, old=old)
+    stage = Stage(database, file, replace(OPTIONS, old_shape_for=(OLD_APPLICATION,), recycle_clients=True))
+    structure = harness.snapshot(database).catalog
+    with application.writing():
+        assert stage.apply() == "ready"
+        stage.switch()
+    for _ in range(2):
+        assert application.lost == []
+        assert application.retried <= 2  # each thread once
+        expected = application.expected()
+        assert found_rows(database, shape) == as_rows(database, shape, expected, converted=True)
+        assert found_rows(old, shape) == as_rows(database, shape, expected, converted=False)
+        with application.writing():
+            stage.verify()
+    with application.writing():
         stage.rollback()
     assert application.lost == []
     assert found_rows(database, shape) == as_rows(database, shape, application.expected(), converted=False)

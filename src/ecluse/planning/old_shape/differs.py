@@ -1,4 +1,4 @@
-"""Whether two values are not the same bytes. Pure text."""
+"""Whether two values are the same bytes. Pure text."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ quarantine, which stay what they were. Any other says what was decided once, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from ecluse.model.flow import ONLY, Flow, Member, Roster, fill
 from ecluse.model.names import ident, literal
@@ -14,6 +15,17 @@ from ecluse.model.plan import Plan
 from ecluse.planning import flow_sql, roster_sql
 from ecluse.planning.old_shape import views
 from ecluse.planning.old_shape.place import mapped_tables, places
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A write that is looked at as if it had been done: the row that comes, and a condition over `s` that one goes."""
+
+    comes: str = ""
+    goes: str = ""
+
+
+_NOTHING = Written()
 
 
 def as_they_are(plan: Plan, run: int, flow: Flow, image: Callable[[Member], str]) -> dict[str, str]:
@@ -29,11 +41,12 @@ def as_they_are(plan: Plan, run: int, flow: Flow, image: Callable[[Member], str]
             if follow.roster == roster.alias and (rows := image(flow.member(follow.member)))
         ]
         if roster.live and asked:
-            found[roster.alias] = _now(plan, run, roster, " UNION ".join(asked))
+            found[roster.alias] = now(plan, run, roster, " UNION ".join(asked))
     return found
 
 
-def _now(plan: Plan, run: int, roster: Roster, asked: str) -> str:
+def now(plan: Plan, run: int, roster: Roster, asked: str, written: Written = _NOTHING) -> str:
+    """What a live roster says of the keys that a query gives, as a relation."""
     flow, source = next((f, m) for f, m in mapped_tables(plan) if m.alias == roster.source)
     listed = flow_sql.column_list(tuple(column.name for column in source.table.columns), "s.")
     held = (
@@ -41,9 +54,11 @@ def _now(plan: Plan, run: int, roster: Roster, asked: str) -> str:
         f"AND q.alias = {literal(source.alias)} AND q.state <> 'carried' AND q.key = {flow_sql.key_text(source, 's')}"
     )
     kept = source.table.name.within(plan.kept_schema).sql
+    left = f" WHERE NOT ({written.goes})" if written.goes else ""
+    added = f" UNION ALL SELECT {listed} FROM {written.comes} s" if written.comes else ""
     rows = (
-        f"(SELECT {listed} FROM ({views.rows(plan, source)}) s "
-        f"UNION ALL SELECT {listed} FROM {kept} s WHERE EXISTS ({held}))"
+        f"(SELECT {listed} FROM ({views.rows(plan, source)}) s{left} "
+        f"UNION ALL SELECT {listed} FROM {kept} s WHERE EXISTS ({held}){added})"
     )
     only = f"m.{ident(roster.column)} = ANY (ARRAY({asked}))"
     return _rule(plan, roster, rows, only)

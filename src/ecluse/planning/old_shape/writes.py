@@ -13,9 +13,10 @@ from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
 from ecluse.operations.expressions import rewrite
 from ecluse.planning import flow_sql, held_sql
-from ecluse.planning.old_shape import lookups, views
+from ecluse.planning.old_shape import keys, lookups, views
 from ecluse.planning.old_shape.differs import differs
 from ecluse.planning.old_shape.images import Images, row
+from ecluse.planning.old_shape.links import Links
 from ecluse.planning.old_shape.meanwhile import refuse_changed
 from ecluse.planning.old_shape.place import INVOKER, as_invoker, view_name
 from ecluse.planning.old_shape.place import places as old_places
@@ -34,6 +35,7 @@ class Writer:
         self.at = old_places(plan)
         self.images = Images(plan, flow, member, run)
         self.invoker = as_invoker(member.table) and plan.server_version >= INVOKER
+        self.links = Links(plan, run, member)
         self.concerned = [m for m in flow.new.members if self.images.concerns(m)]
 
     # --- the functions ----------------------------------------------------------------------------
@@ -50,10 +52,20 @@ class Writer:
             rest = [m for m in everything if m.placed]
             yield from self._function("ecluse_b", rest, first=False, last=True, definer=False)
 
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """The trigger functions."""
+        return tuple(self._name(prefix) for prefix in (("ecluse_a", "ecluse_b") if self.invoker else ("ecluse_a",)))
+
+    def _name(self, prefix: str) -> Name:
+        return Name(self.plan.before_schema, short(f"{prefix}_{self.member.alias}"))
+
     def _function(self, prefix: str, members: list[Member], *, first: bool, last: bool, definer: bool) -> Iterator[str]:
-        name = Name(self.plan.before_schema, short(f"{prefix}_{self.member.alias}"))
+        name = self._name(prefix)
         body = "\n".join(self._body(members, first=first, last=last))
-        declared = " ".join(["touched bigint;", *self.images.declarations()])
+        declared = " ".join(
+            ["touched bigint;", keys.DECLARATION, *self.images.declarations(), *self.links.declarations()]
+        )
         rights = "SECURITY DEFINER " if definer else ""
         yield (
             f"CREATE FUNCTION {name.sql}() RETURNS trigger LANGUAGE plpgsql {rights}SET search_path = '' AS $write$\n"
@@ -73,32 +85,38 @@ class Writer:
             yield "END IF;"
             yield from self._judged()
         yield "IF TG_OP = 'INSERT' THEN"
-        yield from self._noted("INSERT", first=first)
+        yield from self._prepared("INSERT", first=first)
         for member in members:
             yield from self._insert(member)
         yield from self._proved(last, inserted=True)
         yield "RETURN NEW;\nELSIF TG_OP = 'UPDATE' THEN"
-        yield from self._noted("UPDATE", first=first)
+        yield from self._prepared("UPDATE", first=first)
         for member in reversed(members):
             yield from self._where_changed(member, self._gone(member))
         for member in members:
             yield from self._where_changed(member, self._update(member))
         yield from self._proved(last, inserted=False)
+        yield from self.links.link() if last else ()
         yield "RETURN NEW;\nELSE"
-        yield from self._noted("DELETE", first=first)
+        yield from self._prepared("DELETE", first=first)
+        yield from self.links.link() if last else ()
         for member in reversed(members):
             yield from self._delete(member)
         yield "RETURN OLD;\nEND IF;"
 
-    def _noted(self, operation: str, *, first: bool) -> Iterator[str]:
+    def _prepared(self, operation: str, *, first: bool) -> Iterator[str]:
+        """What is to be read before anything is written."""
         yield from self.images.gather(operation)
+        yield from self.links.gather(operation)
         if not first:
             return
-        if operation == "UPDATE" and not self.images.unit:
-            asides = [m for m in self.concerned if m.role == "aside"]
-            yield from self._only_where(self._changes_of(asides), self.images.told(operation))
-        else:
-            yield from self.images.told(operation)
+        if operation != "DELETE":
+            yield from keys.check(self.plan, self.flow, self.member, self.images, operation)
+        if operation == "UPDATE":
+            yield from keys.follow(self.plan, self.flow, self.member, self.images)
+        asides = [m for m in self.concerned if m.role == "aside"]
+        only = self._changes_of(asides) if operation == "UPDATE" and not self.images.unit else ""
+        yield from self._only_where(only, self.images.told(operation))
 
     # --- what is given ----------------------------------------------------------------------------
 
@@ -291,12 +309,15 @@ class Writer:
             f"{ident(name)} = CASE WHEN {test} THEN n.{ident(name)} ELSE t.{ident(name)} END"
             for name, test in changed.items()
         )
+        any_ = " OR ".join(changed.values())
+        # Its triggers fire for each row of an UPDATE, also where nothing of it changes.
+        fires = one and any(t.row and "update" in t.events for t in member.table.triggers)
         if sets:
             yield (
                 # Each value is worked out once: it is compared, and then perhaps written.
                 f"WITH o AS MATERIALIZED (SELECT * FROM {old} q), n AS MATERIALIZED (SELECT * FROM {new} q) "
                 f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM o JOIN n ON {both} "
-                f"WHERE {self.actual(member, 'o')} AND ({' OR '.join(changed.values())});"
+                f"WHERE {self.actual(member, 'o')}{'' if fires else f' AND ({any_})'};"
             )
         if not one:
             columns_ = flow_sql.column_list(member.columns + tuple(dict(member.fixed)))
