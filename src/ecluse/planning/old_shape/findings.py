@@ -112,8 +112,9 @@ def _locks(plan: Plan) -> Iterator[Hazard]:
             "warn",
             plan.before_schema,
             f"SELECT ... FOR UPDATE through the views of {', '.join(mapped)} keeps others out only where no old text "
-            "of a value stands aside, and says nothing otherwise. A write to a row that somebody has changed while it "
-            "waited fails with 40001 (serialization_failure), where a table would look at the row again",
+            "of a value stands aside, and says nothing otherwise. An UPDATE of a column that somebody changed while it "
+            "waited fails with 40001 (serialization_failure), where a table would look at the row again; other "
+            "columns of its WHERE, and those of a DELETE, are not asked again",
             "let the old application try such a transaction once more; do not let it share a queue by FOR UPDATE",
         )
 
@@ -128,7 +129,7 @@ def _slow(plan: Plan) -> Iterator[Hazard]:
                 str(member.table.name),
                 f"one row of the new shape is made of several of {member.table.name}: a statement of the old "
                 "application that looks for some of them reads them all, as the mapping does, and SELECT ... FOR "
-                "UPDATE locks none of them. Of two writes at one time to such a row the later counts",
+                "UPDATE locks none of them",
                 "try the old application on a copy of the database; a large table makes it slow",
             )
 
