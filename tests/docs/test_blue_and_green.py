@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 import tomllib
 from collections.abc import Callable
 from contextlib import suppress
@@ -134,3 +136,35 @@ def test_the_table_of_the_page(stage: Stage, database: Database) -> None:
                 "merge into orders o using (values ('none')) v (id) on o.id = v.id when not matched then insert (item)"
             )
             assert old.execute(f"{merge} values ('merged')").rowcount == 1
+
+
+def waited(database: Database, first: str, then: str) -> object:
+    """What a statement of the old application comes to that waits until another of it commits: rows, or a code."""
+    came: list[object] = []
+
+    def wait() -> None:
+        with blue(database) as conn:
+            try:
+                came.append(conn.execute(then.encode()).rowcount)
+            except psycopg.Error as error:
+                came.append(error.sqlstate)
+
+    waits = "select count(*) from pg_stat_activity where usename = 'shop_blue' and wait_event_type = 'Lock'"
+    with blue(database) as conn, blue(database) as watcher, conn.transaction():
+        conn.execute(first.encode())
+        thread = threading.Thread(target=wait)
+        thread.start()
+        while thread.is_alive() and watcher.execute(waits.encode()).fetchone() != (1,):
+            time.sleep(0.02)
+    thread.join()
+    return came[0]
+
+
+def test_what_the_page_says_of_two_writes_at_once(stage: Stage, database: Database) -> None:
+    stage.apply()
+    stage.switch()
+    more = "update orders set amount = amount + 1 where item = 'item 1'"
+    assert waited(database, more, more) == "40001"
+    renamed = "update orders set item = 'item 2, once' where item = 'item 2'"
+    for number, late in enumerate((more.replace("item 1", "item 2"), "delete from orders where item = 'item 3'")):
+        assert waited(database, renamed.replace("item 2", f"item {number + 2}"), late) == "40001", "a table gives 0"
