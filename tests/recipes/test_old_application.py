@@ -9,8 +9,17 @@ import pytest
 
 from ecluse.postgres.connect import Database
 from tests.beside import Beside
-from tests.harness import Writer
+from tests.harness import Writer, load
+from tests.recipes import test_production_columns as production_columns
 from tests.recipes.providers import Words, sample, write
+
+# The clock of the sample stands still, so that what was written can be written again elsewhere.
+STILL = """
+create or replace function public.update_updated_at_column() returns trigger language plpgsql as
+    $$ begin new.updated_at = timestamp '2025-12-12'; return new; end $$;
+alter table public.conversations alter created_at set default timestamp '2025-11-01',
+    alter updated_at set default timestamp '2025-11-01';
+"""
 
 
 @pytest.mark.parametrize("generation", ["uuid"])
@@ -33,4 +42,20 @@ def test_of_one_provider(
     # The same athlete of another user, and another athlete of the same one.
     assert {(number, error.sqlstate) for number, _, error in refused if error} == {(7, "23505"), (9, "23505")}
     assert {number for number, _ in old.committed} | {7, 9} == set(range(len(lines)))
+    both.rollback()
+
+
+@pytest.mark.parametrize("shape", ["as it was", "a number for feedback"])
+def test_of_production_columns(
+    database: Database, fresh_database: Callable[[], Database], tmp_path: Path, shape: str
+) -> None:
+    replayed = fresh_database()
+    stage = production_columns.stage(database, tmp_path, shape, 60)
+    production_columns.stage(replayed, tmp_path / "replayed", shape, 60)
+    for each in (database, replayed):
+        load(each, STILL)
+    both = Beside.switched(stage, replayed)
+    old, new = Writer(both.old, production_columns.OLD, first=500), Writer(database, production_columns.NEW)
+    assert not both.write(old, new, production_columns.NEW, 5)
+    assert not old.failures
     both.rollback()
