@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from ecluse.engine import journal
+from ecluse.engine import journal, prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.old_indexes import build_indexes, drop_indexes, even
 from ecluse.engine.old_views import old_views
@@ -133,7 +133,12 @@ def _search_path(conn: Connection, role: str) -> tuple[list[str] | None, list[st
     exact = next((found for own, found in parsed if own), None)
     if parsed:
         return exact, parsed[0][1]
-    row = conn.execute("SELECT boot_val FROM pg_settings WHERE name = 'search_path'").fetchone()
+    # What the server's configuration says, unless our own role has a setting that hides it.
+    row = conn.execute(
+        "SELECT CASE WHEN EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole, "
+        "unnest(s.setconfig) c WHERE r.rolname = session_user AND c LIKE 'search\\_path=%%') "
+        "THEN boot_val ELSE reset_val END FROM pg_settings WHERE name = 'search_path'"
+    ).fetchone()
     return None, parts(row[0] if row else "public")
 
 
@@ -216,8 +221,8 @@ def arm(run: Run, conn: Connection) -> None:
     if not roles:
         return
     conn.execute("SET LOCAL check_function_bodies TO off")
-    for statement in script.create(run.plan, roles, run.id, _staying(run, conn), even(run, conn)):
-        conn.execute(statement)
+    # In one go: under lock, round trips are somebody's waiting time.
+    conn.execute(";\n".join(script.create(run.plan, roles, run.id, _staying(run, conn), even(run, conn))))
     _let_triggers_resolve(run, conn, roles[0])
     for name in old_views(run, conn):
         run.emit(Event("warn", "switch", f"view {name} has no old shape: it needs what only a table has"))
@@ -226,16 +231,11 @@ def arm(run: Run, conn: Connection) -> None:
 
 
 def _let_triggers_resolve(run: Run, conn: Connection, role: str) -> None:
-    """Give the writers the search_path of the new shape: triggers of the new tables, which they fire, inherit it."""
-    schema = run.plan.before_schema
-    path = [part for part in _search_path(conn, role)[1] if part != schema]
+    """Give writers the search_path of the new shape where they fire triggers of the new tables, which inherit it."""
+    path = [part for part in _search_path(conn, role)[1] if part != run.plan.before_schema]
     told = ", ".join(map(ident, [*path, "pg_temp"]))
-    for (name,) in conn.execute(
-        "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = to_regnamespace(%s) "
-        "AND p.prorettype = 'trigger'::regtype AND p.proconfig IS NOT NULL",
-        (ident(schema),),
-    ).fetchall():
-        conn.execute(f"ALTER FUNCTION {name} SET search_path TO {told}")
+    for signature in script.firing(run.plan):
+        conn.execute(f"ALTER FUNCTION {signature} SET search_path TO {told}")
 
 
 def _staying(run: Run, conn: Connection) -> dict[Name, Table]:
@@ -349,8 +349,7 @@ def retire(run: Run, conn: Connection, unused_for: float) -> tuple[Use, ...]:
             hint=f"ecluse status; what is no use any more: ecluse retire {run.plan.migration} --unused-for 0",
             state="the new shape is in use, and the old one through its views; nothing was changed",
         )
-    with conn.transaction():
-        leave(run, conn)
+    prepare.with_locks(run, conn, "retire", lambda c: leave(run, c))
     run.journaled("retired")
     return found
 

@@ -65,7 +65,17 @@ def add_check(plan: Plan, odd: Odd) -> str:
 def drop_checks(plan: Plan) -> Iterator[str]:
     """Undo of all of them, where they are."""
     for odd in sorted({each for _, m in mapped_tables(plan) if m.shown for each in m.shown.odd}):
-        yield f"ALTER TABLE {aside(plan, odd[0]).sql} DROP CONSTRAINT IF EXISTS {ident(check_name(odd))}"
+        # A run that is not switched may have lost its next schema already.
+        yield f"ALTER TABLE IF EXISTS {aside(plan, odd[0]).sql} DROP CONSTRAINT IF EXISTS {ident(check_name(odd))}"
+
+
+def firing(plan: Plan) -> tuple[str, ...]:
+    """The writers that fire triggers of the new tables, by signature."""
+    found = []
+    for flow, member in mapped_tables(plan):
+        if any(new.table.triggers for new in flow.new.members if new.placed) or flow.joining:
+            found += [f"{name.sql}()" for name in Writer(plan, flow, member, 0).names]
+    return tuple(found)
 
 
 def aside(plan: Plan, alias: str) -> Name:

@@ -51,8 +51,16 @@ class Writer:
             rest = [m for m in everything if m.placed]
             yield from self._function("ecluse_b", rest, first=False, last=True, definer=False)
 
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """The trigger functions."""
+        return tuple(self._name(prefix) for prefix in (("ecluse_a", "ecluse_b") if self.invoker else ("ecluse_a",)))
+
+    def _name(self, prefix: str) -> Name:
+        return Name(self.plan.before_schema, short(f"{prefix}_{self.member.alias}"))
+
     def _function(self, prefix: str, members: list[Member], *, first: bool, last: bool, definer: bool) -> Iterator[str]:
-        name = Name(self.plan.before_schema, short(f"{prefix}_{self.member.alias}"))
+        name = self._name(prefix)
         body = "\n".join(self._body(members, first=first, last=last))
         declared = " ".join(
             ["touched bigint;", keys.DECLARATION, *self.images.declarations(), *self.links.declarations()]
