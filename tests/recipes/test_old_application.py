@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ecluse.postgres.connect import Database
-from tests.beside import Beside
-from tests.harness import Writer, load
+from ecluse.recipes.conversations_to_messages.generate import generate
+from tests.beside import Beside, shown_rows
+from tests.harness import Stage, Writer, load, snapshot
 from tests.recipes import test_production_columns as production_columns
 from tests.recipes.providers import Words, sample, write
+from tests.recipes.sides import write_files
 
 # The clock of the sample stands still, so that what was written can be written again elsewhere.
 STILL = """
@@ -59,3 +63,87 @@ def test_of_production_columns(
     assert not both.write(old, new, production_columns.NEW, 5)
     assert not old.failures
     both.rollback()
+
+
+# Several rows that are one are not shown to those who may see some of them only.
+OPEN = "drop policy own_conversations on conversations; alter table conversations disable row level security"
+
+
+class Legacy:
+    """The lines of writers of conversations, before and after; both use what the other one made."""
+
+    one, session, user = (f"md5('{word}{{n}}')::uuid" for word in ("one", "session", "user"))
+    old = (
+        "insert into conversations (id, session_id, user_id, question, response) "
+        f"values ({one}::text, {session}::text, {user}::text, 'asked {{n}}', 'answered {{n}}')",
+        f"update conversations set feedback = '1', feedback_comment = 'good' where id = {one}::text",
+        f"update conversations set response = 'better {{n}}' where id = {one}::text",
+        f"insert into conversation_tags (conversation_id, tag) values ({one}::text, 'tag')",
+        # One more row of the session, and of one to which the new application added a question.
+        "insert into conversations (id, session_id, user_id, question, response, created_at) values "
+        f"(md5('two{{n}}')::uuid::text, {session}::text, {user}::text, 'and {{n}}', 'so {{n}}', '2025-11-02')",
+        "update conversations set status = 'archived' where id = md5('one' || {n} - 1)::uuid::text and {n} % 2 = 0",
+        "update conversations set response = 'at last {n}' where id = md5('one' || {n} - 1)::uuid::text",
+        # The first of a session goes, and the other one leads it from then on.
+        "delete from conversation_tags where conversation_id = md5('one' || {n} - 2)::uuid::text",
+        "delete from conversations where id = md5('one' || {n} - 2)::uuid::text",
+        "delete from conversations where session_id = md5('session' || {n} - 3)::uuid::text and question <> ''",
+        "insert into conversations (id, session_id, user_id, question, response) "
+        f"values ('conv-{{n}}', 'whatsapp_+{{n}}', {user}::text, 'hi {{n}}', '')",
+        *(
+            f"{change} where id = (select id from conversations where id ~ '^[0-9a-f]{{8}}-' "
+            f"and created_at < '2025-10-01' order by md5(id || '{change[:6]} {{n}}') limit 1)"
+            for change in (
+                "update conversations set response = 'corrected'",
+                "update conversations set feedback = '-1'",
+            )
+        ),
+    )
+    new = (
+        "insert into conversations (id, session_id, user_id, title) values "
+        f"(md5('new{{n}}')::uuid, md5('talk{{n}}')::uuid, {user}, 'new'); "
+        "insert into messages (id, conversation_id, role, content, sequence_number) values "
+        "(md5('q{n}')::uuid, md5('new{n}')::uuid, 'user', 'new {n}', 1), "
+        "(md5('r{n}')::uuid, md5('new{n}')::uuid, 'assistant', 'reply', 2)",
+        "insert into messages (id, conversation_id, role, content, sequence_number) "
+        "values (md5('more{n}')::uuid, md5('new{n}')::uuid, 'user', 'new and {n}', 3)",
+        "update messages set feedback = 'positive' where id = md5('r{n}')::uuid",
+        "insert into messages (id, conversation_id, role, content, sequence_number) "
+        "select md5('late{n}')::uuid, id, 'user', 'new since {n}', 9 from conversations "
+        f"where session_id = {session}",
+    )
+    # What the old application says; all else follows from that, or from when it was said.
+    told = (
+        "select id, session_id, user_id, question, response, language, status, feedback, feedback_comment "
+        "from public.conversations where {}"
+    )
+
+
+def test_of_conversations(database: Database, fresh_database: Callable[[], Database], tmp_path: Path) -> None:
+    """One row of the new shape is several of the old one; and each application goes on with what the other began."""
+    replayed = fresh_database()
+    (tmp_path / "replayed").mkdir()
+    for each, folder in ((database, tmp_path), (replayed, tmp_path / "replayed")):
+        with psycopg.connect(each.conninfo, autocommit=True) as conn:
+            generate(conn, "L2", 100)
+            conn.execute(OPEN)
+            write_files(conn, folder)
+        load(each, STILL)
+    both = Beside.switched(Stage(database, tmp_path / "migration.toml"), replayed)
+    old, new = Writer(both.old, Legacy.old, first=10), Writer(database, Legacy.new, first=10)
+    for _ in range(4):
+        old.rounds(1)
+        new.rounds(1)
+    assert not (old.failures or new.failures)
+    old.replay(replayed)
+    both.stage.verify()
+    shown = shown_rows(database, both.old, both.stage)
+    both.stage.rollback()
+    after = snapshot(database)
+    tables = ("public.conversations", "public.conversation_tags")
+    assert all(shown[table] == Counter(after.rows[table]) - both.hidden[table] for table in tables)
+    assert after.rows["public.conversation_tags"] == snapshot(replayed).rows["public.conversation_tags"]
+    with psycopg.connect(database.conninfo) as here, psycopg.connect(replayed.conninfo) as there:
+        mine, alone = Legacy.told.format("question not like 'new%' or question is null"), Legacy.told.format("true")
+        assert set(here.execute(mine.encode())) - set(there.execute(alone.encode())) == set()
+        assert here.execute("select count(*) from conversations where question like 'new%'").fetchone() == (11,)

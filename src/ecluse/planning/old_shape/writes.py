@@ -7,6 +7,7 @@ equal is not touched, so what the new application made of it stays, and what the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from ecluse.model.flow import Flow, Member, places
 from ecluse.model.names import Name, ident, literal, short
@@ -14,11 +15,12 @@ from ecluse.model.plan import Plan
 from ecluse.operations.expressions import rewrite
 from ecluse.planning import flow_sql, held_sql
 from ecluse.planning.old_shape import keys, lookups, views
-from ecluse.planning.old_shape.differs import differs
+from ecluse.planning.old_shape.differs import becomes, differs
 from ecluse.planning.old_shape.images import Images, row
 from ecluse.planning.old_shape.links import Links
 from ecluse.planning.old_shape.place import INVOKER, as_invoker, view_name
 from ecluse.planning.old_shape.place import places as old_places
+from ecluse.planning.old_shape.together import Together
 
 
 class Writer:
@@ -35,6 +37,7 @@ class Writer:
         self.images = Images(plan, flow, member, run)
         self.invoker = as_invoker(member.table) and plan.server_version >= INVOKER
         self.links = Links(plan, run, member)
+        self.together = Together(self.images, self._misplaced)
         self.concerned = [m for m in flow.new.members if self.images.concerns(m)]
 
     # --- the functions ----------------------------------------------------------------------------
@@ -62,9 +65,8 @@ class Writer:
     def _function(self, prefix: str, members: list[Member], *, first: bool, last: bool, definer: bool) -> Iterator[str]:
         name = self._name(prefix)
         body = "\n".join(self._body(members, first=first, last=last))
-        declared = " ".join(
-            ["touched bigint;", keys.DECLARATION, *self.images.declarations(), *self.links.declarations()]
-        )
+        several = (part.declarations() for part in (self.images, self.links, self.together))
+        declared = " ".join(["touched bigint;", keys.DECLARATION, *chain.from_iterable(several)])
         rights = "SECURITY DEFINER " if definer else ""
         yield (
             f"CREATE FUNCTION {name.sql}() RETURNS trigger LANGUAGE plpgsql {rights}SET search_path = '' AS $write$\n"
@@ -84,23 +86,34 @@ class Writer:
             yield from self._judged()
         yield "IF TG_OP = 'INSERT' THEN"
         yield from self._prepared("INSERT", first=first)
-        for member in members:
-            yield from self._insert(member)
-        yield from self._proved(last, inserted=True)
+        yield from self._unit(members) if self.images.unit else chain.from_iterable(map(self._insert, members))
+        yield from self._proved(last, "INSERT")
         yield "RETURN NEW;\nELSIF TG_OP = 'UPDATE' THEN"
         yield from self._prepared("UPDATE", first=first)
-        for member in reversed(members):
-            yield from self._where_changed(member, self._gone(member))
-        for member in members:
-            yield from self._where_changed(member, self._update(member))
-        yield from self._proved(last, inserted=False)
+        yield from self._unit(members) if self.images.unit else self._row(members)
+        yield from self._proved(last, "UPDATE")
         yield from self.links.link() if last else ()
         yield "RETURN NEW;\nELSE"
         yield from self._prepared("DELETE", first=first)
         yield from self.links.link() if last else ()
-        for member in reversed(members):
-            yield from self._delete(member)
+        yield from self._unit(members) if self.images.unit else chain.from_iterable(map(self._delete, members[::-1]))
+        yield from self._proved(last, "DELETE")
         yield "RETURN OLD;\nEND IF;"
+
+    def _unit(self, members: list[Member]) -> Iterator[str]:
+        """Change a unit as a whole: what is made of its old rows before the write, and after it."""
+        yield from self.together.save()
+        for member in reversed(members):
+            yield from self._gone(member)
+        for member in members:
+            yield from self._update(member)
+            yield from self.together.restore(member)
+
+    def _row(self, members: list[Member]) -> Iterator[str]:
+        for member in reversed(members):
+            yield from self._where_changed(member, self._gone(member))
+        for member in members:
+            yield from self._where_changed(member, self._update(member))
 
     def _prepared(self, operation: str, *, first: bool) -> Iterator[str]:
         """What is to be read before anything is written."""
@@ -151,7 +164,7 @@ class Writer:
         """Let rosters decide of a row that is new to them, and refuse what the new shape has no place for."""
         image = row(self.table, "NEW")
         for operation in ("INSERT", "UPDATE"):
-            if said := list(lookups.decide(self.plan, self.member, image, operation)):
+            if said := list(lookups.decide(self.plan, self.run, self.member, image, operation)):
                 yield "\n".join([f"IF TG_OP = {literal(operation)} THEN", *said, "END IF;"])
         if self.member.rejects:
             yield "IF TG_OP <> 'DELETE' THEN"
@@ -303,10 +316,7 @@ class Writer:
         if not one:
             columns = [c for c in columns if c.name not in member.key]
         changed = {c.name: differs(c, f"o.{ident(c.name)}", f"n.{ident(c.name)}") for c in columns}
-        sets = ", ".join(
-            f"{ident(name)} = CASE WHEN {test} THEN n.{ident(name)} ELSE t.{ident(name)} END"
-            for name, test in changed.items()
-        )
+        sets = ", ".join(f"{ident(c.name)} = {becomes(c)}" for c in columns)
         any_ = " OR ".join(changed.values())
         # Its triggers fire for each row of an UPDATE, also where nothing of it changes.
         fires = one and any(t.row and "update" in t.events for t in member.table.triggers)
@@ -343,15 +353,23 @@ class Writer:
 
     # --- afterwards -------------------------------------------------------------------------------
 
-    def _proved(self, last: bool, *, inserted: bool) -> Iterator[str]:
+    def _misplaced(self, condition: str) -> str:
+        message = f'the new shape has no place for this change of a row of "{self.table.name.name}"'
+        return self._refuse(condition, "check_violation", message)
+
+    def _proved(self, last: bool, operation: str) -> Iterator[str]:
         """See that the old shape shows what was written, and give RETURNING what triggers made of it."""
         if not last:
             return
         placed = [m for m in self.flow.new.members if m.placed]
+        if self.images.unit:
+            yield self._misplaced(self.together.missing())
+        if operation == "DELETE":
+            return
         if self.images.unit or len(placed) > 1:
             shown = self.images.shown()
             missed = f"NOT EXISTS ({shown})"
-            if not inserted:
+            if operation == "UPDATE":
                 kept = [
                     f"(NOT ({differs(c, f'OLD.{ident(c.name)}', f'NEW.{ident(c.name)}')}) "
                     f"OR {differs(c, f'v.{ident(c.name)}', f'OLD.{ident(c.name)}')})"
@@ -359,11 +377,7 @@ class Writer:
                     if c.written
                 ]
                 missed = f"NOT EXISTS ({shown} AND {' AND '.join(kept)})"
-            yield self._refuse(
-                missed,
-                "check_violation",
-                f'the new shape has no place for this change of a row of "{self.table.name.name}"',
-            )
+            yield self._misplaced(missed)
         if any(t.row and t.before for m in placed for t in m.table.triggers):
             items = ", ".join(f"NEW.{ident(c.name)}" for c in self.table.columns)
             yield f"SELECT * INTO {items} FROM ({self.images.shown()}) s;"
