@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -14,8 +14,9 @@ from ecluse.recipes.conversations_to_messages.generate import generate
 from tests.beside import Beside, shown_rows
 from tests.harness import Stage, Writer, load, snapshot
 from tests.recipes import test_production_columns as production_columns
-from tests.recipes.providers import Words, sample, write
+from tests.recipes.providers import Words, prepared, sample, write
 from tests.recipes.sides import write_files
+from tests.recipes.test_self_hosted_supabase import written
 
 # The clock of the sample stands still, so that what was written can be written again elsewhere.
 STILL = """
@@ -44,7 +45,7 @@ def test_of_one_provider(
     again = [f"{line}; {unlinked}" if line == leaves else line for line in lines]
     refused = both.write(old, new, [line for _, line in words.new()], 6, again)
     # The same athlete of another user, and another athlete of the same one.
-    assert {(number, error.sqlstate) for number, _, error in refused if error} == {(7, "23505"), (9, "23505")}
+    assert {(number, error.sqlstate) for number, _, error in refused if error} == {(7, "23505"), (9, "23514")}
     assert {number for number, _ in old.committed} | {7, 9} == set(range(len(lines)))
     both.rollback()
 
@@ -147,3 +148,33 @@ def test_of_conversations(database: Database, fresh_database: Callable[[], Datab
         mine, alone = Legacy.told.format("question not like 'new%' or question is null"), Legacy.told.format("true")
         assert set(here.execute(mine.encode())) - set(there.execute(alone.encode())) == set()
         assert here.execute("select count(*) from conversations where question like 'new%'").fetchone() == (11,)
+
+
+PEOPLE = (
+    "insert into users (email, password_hash, full_name, is_active, created_at) values "
+    "('New{n}@Example.com', 'no-real-hash', 'New {n}', true, '2025-05-05')",
+    "insert into reports (user_id, title, content) select id, 'new {n}', '' from users where full_name = 'New {n}'",
+    "update users set full_name = 'Renamed {n}', email = 'renamed{n}@example.com' where full_name = 'New ' || {n} - 1",
+    "update users set is_active = false, last_login = '2025-06-06' where email = 'new{n}@example.com'",
+    "delete from reports where title = 'new ' || {n} - 2",
+    "delete from users where full_name = 'Renamed ' || {n} - 2",
+    "update reports set title = 'edited {n}' where id = {n} * 7",
+    "delete from reports where id = {n} * 11",
+)
+
+
+@pytest.fixture
+def people(fresh_database: Callable[[], Database]) -> Iterator[tuple[Database, ...]]:
+    yield from prepared("beside accounts", fresh_database(), fresh_database())
+
+
+def test_of_users(people: tuple[Database, ...], tmp_path: Path) -> None:
+    """Users who come, change and go are accounts at once, and what is theirs follows them."""
+    database, replayed = people
+    written(replayed, tmp_path / "replayed", 60)
+    both = Beside.switched(written(database, tmp_path, 60), replayed)
+    old, new = Writer(both.old, PEOPLE, first=3), Writer(database, ["select 1"])
+    refused = both.write(old, new, ["select 1"], 4)
+    assert not refused, refused
+    assert not old.failures, old.failures
+    both.rollback()

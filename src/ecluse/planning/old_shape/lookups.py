@@ -75,7 +75,7 @@ def decide(plan: Plan, run: int, member: Member, image: str, operation: str) -> 
 
 
 def _rows(plan: Plan, run: int, roster: Roster, written: Written) -> str:
-    """The rows that a roster is about, as if something had been written: what the old shape shows, and the quarantine."""
+    """The rows that a roster is about, as if something had been written: those shown, and the quarantine."""
     flow, source = next((f, m) for f, m in mapped_tables(plan) if m.alias == roster.source)
     listed = flow_sql.column_list(tuple(column.name for column in source.table.columns), "s.")
     held = (

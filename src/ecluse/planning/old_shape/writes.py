@@ -38,7 +38,9 @@ class Writer:
         self.invoker = as_invoker(member.table) and plan.server_version >= INVOKER
         self.links = Links(plan, run, member)
         self.together = Together(self.images, self._misplaced)
-        self.concerned = [m for m in flow.new.members if self.images.concerns(m)]
+        # What joins a table that stays is referred to by what is placed.
+        ordered = sorted(flow.new.members, key=lambda m: m.role != "joins")
+        self.concerned = [m for m in ordered if self.images.concerns(m)]
 
     # --- the functions ----------------------------------------------------------------------------
 
@@ -96,6 +98,8 @@ class Writer:
         yield "RETURN NEW;\nELSE"
         yield from self._prepared("DELETE", first=first)
         yield from self.links.link() if last else ()
+        for member in members if not self.images.unit else ():
+            yield from keys.withhold(self.plan, member, self.images, self.links.columns)
         yield from self._unit(members) if self.images.unit else chain.from_iterable(map(self._delete, members[::-1]))
         yield from self._proved(last, "DELETE")
         yield "RETURN OLD;\nEND IF;"
@@ -257,6 +261,7 @@ class Writer:
         if self._apart(member):
             yield from self._put_aside(member)
             return
+        yield from self._joined(member)
         new = self._mapped(member, "NEW")
         known = ""
         if self.images.unit or not self._one_to_one(member):
@@ -275,6 +280,13 @@ class Writer:
                 "check_violation",
                 f'the new shape has no place for this row of "{self.table.name.name}"',
             )
+
+    def _joined(self, member: Member) -> Iterator[str]:
+        """Note beside what joins a table that stays: a rollback takes just that away again."""
+        if member.role == "joins":
+            beside, columns = member.table.name.within(self.plan.next_schema), flow_sql.column_list(member.columns)
+            rows = f"SELECT {columns} FROM {self._mapped(member, 'NEW')} n"
+            yield f"INSERT INTO {beside.sql} ({columns}) {rows} ON CONFLICT DO NOTHING;"
 
     def _without_old(self, member: Member, operation: str) -> str:
         if operation == "INSERT" and not self.images.unit:
@@ -327,6 +339,7 @@ class Writer:
                 f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM o JOIN n ON {both} "
                 f"WHERE {self._actual(member, 'o')}{'' if fires else f' AND ({any_})'};"
             )
+        yield from self._joined(member)
         if not one:
             columns_ = flow_sql.column_list(member.columns + tuple(dict(member.fixed)))
             values = ", ".join([flow_sql.column_list(member.columns, "n."), *dict(member.fixed).values()])

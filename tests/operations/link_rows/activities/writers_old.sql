@@ -7,5 +7,5 @@ UPDATE activities SET user_id = CASE user_id WHEN 21 THEN 22 ELSE 21 END WHERE s
 INSERT INTO activities (id, user_id, strava_id, name) VALUES (8000 + {n}, 31, 10030, 'twice {n}'); INSERT INTO workouts VALUES (8000 + {n}, 8000 + {n}) -- refused after the switch: 23505
 DELETE FROM activities WHERE id = 8000 + {n} - 2
 UPDATE workouts SET activity_id = 8000 + {n} WHERE id = 5
-INSERT INTO strava_connections (id, user_id, athlete, token) VALUES (60000 + {n}, 24, 924 + {n} % 2, 'once more') -- refused after the switch: 23505
+INSERT INTO strava_connections (id, user_id, athlete, token) VALUES (60000 + {n}, 24, 924 + {n} % 2, 'once more') -- refused after the switch: 23514
 DELETE FROM strava_connections WHERE id = 60000 + {n} - 1
