@@ -14,7 +14,7 @@ from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
 from ecluse.operations.expressions import rewrite
 from ecluse.planning import flow_sql, held_sql
-from ecluse.planning.old_shape import keys, lookups, views
+from ecluse.planning.old_shape import keys, lookups, races, views
 from ecluse.planning.old_shape.differs import becomes, differs
 from ecluse.planning.old_shape.images import Images, row
 from ecluse.planning.old_shape.links import Links
@@ -92,15 +92,16 @@ class Writer:
         yield from self._proved(last, "INSERT")
         yield "RETURN NEW;\nELSIF TG_OP = 'UPDATE' THEN"
         yield from self._prepared("UPDATE", first=first)
+        if first and not self._simple:
+            yield from self._waited()
+            yield from self.images.gather("UPDATE")  # again, as it is now that nobody else writes it
         yield from self._unit(members) if self.images.unit else self._row(members)
         yield from self._proved(last, "UPDATE")
         yield from self.links.link() if last else ()
         yield "RETURN NEW;\nELSE"
         yield from self._prepared("DELETE", first=first)
         yield from self.links.link() if last else ()
-        for member in members if not self.images.unit else ():
-            yield from keys.withhold(self.plan, member, self.images, self.links.columns)
-        yield from self._unit(members) if self.images.unit else chain.from_iterable(map(self._delete, members[::-1]))
+        yield from self._unit(members) if self.images.unit else self._row_gone(members)
         yield from self._proved(last, "DELETE")
         yield "RETURN OLD;\nEND IF;"
 
@@ -118,6 +119,29 @@ class Writer:
             yield from self._where_changed(member, self._gone(member))
         for member in members:
             yield from self._where_changed(member, self._update(member))
+
+    def _row_gone(self, members: list[Member]) -> Iterator[str]:
+        for member in members:
+            yield from keys.withhold(self.plan, member, self.images, self.links.columns)
+        for member in reversed(members):
+            yield from self._delete(member)
+            if member is self.flow.new.anchor:
+                yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN RETURN NULL; END IF;"  # gone meanwhile
+
+    @property
+    def _simple(self) -> bool:
+        """Whether all that the application sees of a row is one new row."""
+        seen = [m for m in self.concerned if m.role != "aside"]
+        return not self.invoker and not self.images.unit and seen == [self.flow.new.anchor]
+
+    def _waited(self) -> Iterator[str]:
+        """Wait for whoever writes the new rows, and see that they are what the statement saw."""
+        written = [m for m in self.concerned if m.role != "aside"]
+        for member in written:
+            rows = self.images.mapped(member, "OLD")
+            yield races.wait(self.at, member, rows, self._actual(member, "o"))
+        owns = (races.own(self.at, m, self.images.mapped(m, "OLD"), self._actual(m, "o")) for m in written)
+        yield from races.look_again(self.table, self.images.shown("OLD"), " OR ".join(owns))
 
     def _prepared(self, operation: str, *, first: bool) -> Iterator[str]:
         """What is to be read before anything is written."""
@@ -229,6 +253,8 @@ class Writer:
         """
         table, new = self.at.sql(member.alias), self._mapped(member, "NEW")
         anchors = self._mapped(self.flow.new.anchor, "NEW")
+        left = f"EXISTS (SELECT FROM {table} m JOIN {anchors} a ON {member.join})"
+        yield f"IF EXISTS (SELECT FROM {new} n) OR {left} THEN"
         rest = [c for c in member.table.columns if c.written and c.name not in member.key]
         same = self._same_key(member, "n", "m")
         yield (
@@ -241,7 +267,7 @@ class Writer:
         columns = flow_sql.column_list(member.columns)
         yield (
             f"INSERT INTO {table} ({columns}) SELECT {flow_sql.column_list(member.columns, 'n.')} FROM {new} n "
-            f"WHERE NOT EXISTS (SELECT FROM {table} m WHERE {same});"
+            f"WHERE NOT EXISTS (SELECT FROM {table} m WHERE {same});\nEND IF;"
         )
 
     def _same_key(self, member: Member, one: str, other: str) -> str:
@@ -333,12 +359,13 @@ class Writer:
         # Its triggers fire for each row of an UPDATE, also where nothing of it changes.
         fires = one and any(t.row and "update" in t.events for t in member.table.triggers)
         if sets:
-            yield (
+            update = (
                 # Each value is worked out once: it is compared, and then perhaps written.
                 f"WITH o AS MATERIALIZED (SELECT * FROM {old} q), n AS MATERIALIZED (SELECT * FROM {new} q) "
                 f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM o JOIN n ON {both} "
-                f"WHERE {self._actual(member, 'o')}{'' if fires else f' AND ({any_})'};"
+                f"WHERE {self._actual(member, 'o')}{'' if fires else f' AND ({any_})'}"
             )
+            yield from self._raced(member, update) if one and self._simple else [f"{update};"]
         yield from self._joined(member)
         if not one:
             columns_ = flow_sql.column_list(member.columns + tuple(dict(member.fixed)))
@@ -347,6 +374,14 @@ class Writer:
                 f"INSERT INTO {self.at.sql(member.alias)} ({columns_}) OVERRIDING SYSTEM VALUE "
                 f"SELECT {values} FROM {new} n{self._without_old(member, 'UPDATE')};"
             )
+
+    def _raced(self, member: Member, update: str) -> Iterator[str]:
+        """Write at once where the row is what the statement saw, which is the rule; else look closer first."""
+        written = [c for c in member.table.columns if c.written and c.identity != "a" and c.name not in member.key]
+        yield f"{update} AND {races.still(written)};" if written else f"{update};"
+        yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN"
+        yield from self._waited()
+        yield f"{update};\nEND IF;"
 
     def _delete(self, member: Member) -> Iterator[str]:
         if self._apart(member):
