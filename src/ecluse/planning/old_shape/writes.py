@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from itertools import chain
 
 from ecluse.model.flow import Flow, Member, places
-from ecluse.model.names import Name, ident, literal, short
+from ecluse.model.names import Name, ident, short
 from ecluse.model.plan import Plan
-from ecluse.operations.expressions import rewrite
-from ecluse.planning import flow_sql, held_sql
-from ecluse.planning.old_shape import keys, lookups, races, views
+from ecluse.planning import flow_sql
+from ecluse.planning.old_shape import keys, races
 from ecluse.planning.old_shape.differs import becomes, differs
-from ecluse.planning.old_shape.images import Images, row
+from ecluse.planning.old_shape.given import Given, refuse
+from ecluse.planning.old_shape.images import Images
 from ecluse.planning.old_shape.links import Links
 from ecluse.planning.old_shape.place import INVOKER, as_invoker, view_name
 from ecluse.planning.old_shape.place import places as old_places
@@ -36,6 +36,7 @@ class Writer:
         self.at = old_places(plan)
         self.images = Images(plan, flow, member, run)
         self.invoker = as_invoker(member.table) and plan.server_version >= INVOKER
+        self.given = Given(plan, run, member, self.images)
         self.links = Links(plan, run, member)
         self.together = Together(self.images, self._misplaced)
         # What joins a table that stays is referred to by what is placed.
@@ -83,9 +84,9 @@ class Writer:
     def _body(self, members: list[Member], *, first: bool, last: bool) -> Iterator[str]:
         if first:
             yield "IF TG_OP <> 'DELETE' THEN"
-            yield from self._given()
+            yield from self.given.complete()
             yield "END IF;"
-            yield from self._judged()
+            yield from self.given.judged()
         yield "IF TG_OP = 'INSERT' THEN"
         yield from self._prepared("INSERT", first=first)
         yield from self._unit(members) if self.images.unit else chain.from_iterable(map(self._insert, members))
@@ -100,6 +101,9 @@ class Writer:
         yield from self.links.link() if last else ()
         yield "RETURN NEW;\nELSE"
         yield from self._prepared("DELETE", first=first)
+        if first and not self._simple:
+            yield from self._waited()
+            yield from self.images.gather("DELETE")
         yield from self.links.link() if last else ()
         yield from self._unit(members) if self.images.unit else self._row_gone(members)
         yield from self._proved(last, "DELETE")
@@ -141,7 +145,7 @@ class Writer:
             rows = self.images.mapped(member, "OLD")
             yield races.wait(self.at, member, rows, self._actual(member, "o"))
         owns = (races.own(self.at, m, self.images.mapped(m, "OLD"), self._actual(m, "o")) for m in written)
-        yield from races.look_again(self.table, self.images.shown("OLD"), " OR ".join(owns))
+        yield from races.look_again(self.table, self.images.shown("OLD"), " OR ".join(owns), several=self.images.unit)
 
     def _prepared(self, operation: str, *, first: bool) -> Iterator[str]:
         """What is to be read before anything is written."""
@@ -156,62 +160,6 @@ class Writer:
         asides = [m for m in self.concerned if m.role == "aside"]
         only = self._changes_of(asides) if operation == "UPDATE" and not self.images.unit else ""
         yield from self._only_where(only, self.images.told(operation))
-
-    # --- what is given ----------------------------------------------------------------------------
-
-    def _given(self) -> Iterator[str]:
-        """Complete NEW as the old table would, and refuse what it would refuse."""
-        for column in self.table.columns:
-            name = ident(column.name)
-            if views.numbered(self.plan, self.table, column):
-                number = views.next_number(self.plan, self.table, column)
-                yield f"IF NEW.{name} IS NULL THEN NEW.{name} := {number}; END IF;"
-            if column.generated:
-                text = rewrite(column.default or "NULL", lambda found: f"NEW.{ident(found.column)}")
-                yield f"NEW.{name} := ({text});"
-        for column in self.table.columns:
-            if column.not_null and not column.generated:
-                yield self._refuse(
-                    f"NEW.{ident(column.name)} IS NULL",
-                    "not_null_violation",
-                    f'null value in column "{column.name}" of relation "{self.table.name.name}" '
-                    "violates not-null constraint",
-                    column.name,
-                )
-        for constraint in self.table.constraints:
-            found = held_sql.check_of(constraint)
-            if found and set(constraint.columns) <= {c.name for c in self.table.columns}:
-                condition = rewrite(found, lambda found: f"NEW.{ident(found.column)}")
-                yield self._refuse(
-                    f"({condition}) IS FALSE",
-                    "check_violation",
-                    f'new row for relation "{self.table.name.name}" violates check constraint "{constraint.name}"',
-                )
-
-    def _judged(self) -> Iterator[str]:
-        """Let rosters decide of a row that is new to them, and refuse what the new shape has no place for."""
-        image = row(self.table, "NEW")
-        for operation in ("INSERT", "UPDATE"):
-            if said := list(lookups.decide(self.plan, self.run, self.member, image, operation)):
-                yield "\n".join([f"IF TG_OP = {literal(operation)} THEN", *said, "END IF;"])
-        if self.member.rejects:
-            yield "IF TG_OP <> 'DELETE' THEN"
-            for reject in self.member.rejects:
-                condition = self.images.judged(reject.condition)
-                yield self._refuse(
-                    f"EXISTS (SELECT FROM {image} m WHERE ({condition}) IS TRUE)",
-                    "check_violation",
-                    f'the new shape cannot hold this row of "{self.table.name.name}": {reject.reason}',
-                    reject.column,
-                )
-            yield "END IF;"
-
-    def _refuse(self, condition: str, code: str, message: str, column: str = "") -> str:
-        about = f", COLUMN = {literal(column)}" if column else ""
-        return (
-            f"IF {condition} THEN RAISE EXCEPTION USING ERRCODE = {literal(code)}, MESSAGE = {literal(message)}, "
-            f"SCHEMA = {literal(self.table.name.schema)}, TABLE = {literal(self.table.name.name)}{about}; END IF;"
-        )
 
     # --- the difference ---------------------------------------------------------------------------
 
@@ -301,7 +249,8 @@ class Writer:
         )
         if member is self.flow.new.anchor and not self.images.unit:
             yield "GET DIAGNOSTICS touched = ROW_COUNT;"
-            yield self._refuse(
+            yield refuse(
+                self.table,
                 "touched = 0",
                 "check_violation",
                 f'the new shape has no place for this row of "{self.table.name.name}"',
@@ -377,8 +326,7 @@ class Writer:
 
     def _raced(self, member: Member, update: str) -> Iterator[str]:
         """Write at once where the row is what the statement saw, which is the rule; else look closer first."""
-        written = [c for c in member.table.columns if c.written and c.identity != "a" and c.name not in member.key]
-        yield f"{update} AND {races.still(written)};" if written else f"{update};"
+        yield f"{update} AND {races.still(c for c in member.table.columns if c.written)};"
         yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN"
         yield from self._waited()
         yield f"{update};\nEND IF;"
@@ -397,13 +345,15 @@ class Writer:
         if self.images.unit:
             new = self._mapped(member, "NEW")
             left = f" AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')})"
-        yield f"DELETE FROM {table} t USING {self._mapped(member, 'OLD')} o WHERE {self._actual(member, 'o')}{left};"
+        delete = f"DELETE FROM {table} t USING {self._mapped(member, 'OLD')} o WHERE {self._actual(member, 'o')}{left}"
+        raced = self._simple and member is anchor
+        yield from self._raced(member, delete) if raced else [f"{delete};"]
 
     # --- afterwards -------------------------------------------------------------------------------
 
     def _misplaced(self, condition: str) -> str:
         message = f'the new shape has no place for this change of a row of "{self.table.name.name}"'
-        return self._refuse(condition, "check_violation", message)
+        return refuse(self.table, condition, "check_violation", message)
 
     def _proved(self, last: bool, operation: str) -> Iterator[str]:
         """See that the old shape shows what was written, and give RETURNING what triggers made of it."""
