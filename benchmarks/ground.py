@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,10 +19,10 @@ Connection = psycopg.Connection[Any]
 
 
 class Server:
-    """The server of a benchmark, with the product's own settings, and its databases."""
+    """The server of a benchmark, with the product's own settings and perhaps others, and its databases."""
 
-    def __init__(self, folder: Path) -> None:
-        self._server = EmbeddedServer(folder, bin_dir())
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        self._server = EmbeddedServer(folder, bin_dir(), settings)
         self._server.start()
 
     def close(self) -> None:
@@ -72,7 +72,15 @@ class Server:
 
 def settings_of(conn: Connection) -> dict[str, str]:
     """What the figures depend on, of the server of this session."""
-    names = ("server_version", "fsync", "shared_buffers", "max_wal_size", "wal_level", "autovacuum")
+    names = (
+        "server_version",
+        "fsync",
+        "synchronous_commit",
+        "shared_buffers",
+        "max_wal_size",
+        "wal_level",
+        "autovacuum",
+    )
     answer = conn.execute("SELECT " + ", ".join(f"current_setting({literal(n)})" for n in names)).fetchone()
     return dict(zip(names, answer or (), strict=True))
 

@@ -14,7 +14,7 @@ from benchmarks import arguments as shared
 from benchmarks.files import as_json, print_tables, write
 from benchmarks.old_shape.cases import CASES
 from benchmarks.old_shape.cases.case import POOL, Case
-from benchmarks.old_shape.contest import WARM, Contest, Result
+from benchmarks.old_shape.contest import BLOCK, Contest, Result
 from benchmarks.old_shape.ground import Shapes
 from benchmarks.old_shape.report import as_markdown
 from benchmarks.report import machine
@@ -27,14 +27,15 @@ def arguments(words: list[str]) -> argparse.Namespace:
     what = "conversations, or talks"
     parser = shared.parser("benchmarks.old_shape", __doc__, "100000", what, tuple(CASES), "-old-shape")
     parser.add_argument("--times", type=int, default=200, help="how often each statement is timed in a round")
-    parser.add_argument("--quick", action="store_true", help="2,000 rows, one round: does it still work?")
+    parser.add_argument(
+        "--quick", action="store_true", help="2,000 rows, one round, no waiting for the disk: does it still work?"
+    )
     given = shared.read(parser, words, tuple(CASES))
     if given.quick:
         given.rows, given.rounds, given.times = "2000", 1, 10
-    if (most := 2 * given.rounds * (given.times + WARM)) > min(
-        POOL, *(int(rows) // 5 for rows in given.rows.split(","))
-    ):
-        parser.error(f"{given.rows} rows are too few: {most:,} of them would be deleted")
+    deleted, fewest = 2 * given.rounds * (given.times + BLOCK), min(map(int, given.rows.split(",")))
+    if deleted > min(POOL, fewest // 5):
+        parser.error(f"{deleted:,} rows would be deleted: more than a fifth of {fewest:,}, or than {POOL:,}")
     return given
 
 
@@ -44,7 +45,7 @@ def run(given: argparse.Namespace) -> tuple[list[Result], Ends]:
     ends: Ends = {}
     facts = machine() | {"psycopg": f"{version('psycopg')} ({pq.__impl__})"}
     facts |= {"rounds": str(given.rounds), "times": str(given.times)}
-    with shared.working_folder(given.folder) as folder, closing(Shapes(folder)) as ground:
+    with shared.working_folder(given.folder) as folder, closing(Shapes(folder, durable=not given.quick)) as ground:
         facts |= ground.settings() | ground.waits()
         for rows in map(int, given.rows.split(",")):
             for name in given.only:

@@ -16,7 +16,11 @@ from benchmarks.ground import Connection, connect
 from benchmarks.old_shape.cases.case import POOL, Case, Statement
 
 CONTENDERS = ("original", "old_shape", "new_shape", "one_table")
-WARM = 6  # the server looks at a prepared statement's parameters five times, and may then plan without them
+BLOCK = 10
+"""So many statements are asked in a row; the first so many are not timed.
+
+The server looks at the parameters of a prepared statement five times, and may then plan without them.
+"""
 
 Answers = list[Any]
 
@@ -62,44 +66,32 @@ class Contest:
             return {name: pool.fetchall() for name, pool in pools.items()}
 
     def round(self, number: int) -> Iterator[Result]:
-        """Every statement, planned anew each time and prepared, by each contender; another one begins each time."""
-        names = [name for name in CONTENDERS if name in self._looks]
+        """Every statement, planned anew each time and prepared, by each contender."""
         for statement in self.case.statements:
             for prepared in (False, True):
-                turn = number % len(names)
-                given = self._given(statement)
-                answers: dict[str, Answers] = {}
-                results = {}
-                for name in names[turn:] + names[:turn]:
-                    result = Result(self.case.name, self.rows, statement.name, prepared, name, number)
-                    answers[name] = self._measure(statement, given, result)
-                    results[name] = result
-                for name in names:
-                    results[name].wrong = _difference(answers["original"], answers[name], exact=name != "new_shape")
-                    yield results[name]
+                yield from self._compare(statement, prepared, number)
+
+    def _compare(self, statement: Statement, prepared: bool, number: int) -> Iterator[Result]:
+        """A few statements to one contender, the same to the next, and so on: what disturbs one disturbs the others."""
+        names = [name for name in CONTENDERS if name in self._looks]
+        asked = {name: _Asked(self._sessions[name, prepared], _said(statement, name)) for name in names}
+        given = self._given(statement)
+        for position in range(0, len(given), BLOCK):
+            turn = (number + position // BLOCK) % len(names)
+            for name in names[turn:] + names[:turn]:
+                asked[name].ask(given[position : position + BLOCK], timed=position > 0)
+        for name in names:
+            result = asked[name].result(Result(self.case.name, self.rows, statement.name, prepared, name, number))
+            result.wrong = _difference(asked["original"].answers, asked[name].answers, exact=name != "new_shape")
+            yield result
 
     def _given(self, statement: Statement) -> list[Any]:
         """The next parameters; reads and updates begin anew when all have been given."""
         pool = self._pools[statement.name]
-        wanted = list(islice(pool, self.times + WARM))
+        wanted = list(islice(pool, self.times + BLOCK))
         del pool[: len(wanted)]
         pool += [] if statement.once else wanted
         return wanted
-
-    def _measure(self, statement: Statement, given: list[Any], result: Result) -> Answers:
-        conn = self._sessions[result.contender, result.prepared]
-        sql = (statement.new if result.contender == "new_shape" and statement.new else statement.old).encode()
-        before = _scanned(conn)
-        try:
-            seconds, answers = _ask(conn, sql, given)
-        except psycopg.Error as error:
-            result.cannot = str(error).strip().splitlines()[0]
-            return []
-        result.median, result.p95 = median(seconds) * 1000, quantiles(seconds, n=20)[-1] * 1000
-        after = _scanned(conn)
-        rows = {table: (read - before.get(table, 0)) / len(given) for table, read in after.items()}
-        result.scanned = {table: read for table, read in rows.items() if read}
-        return answers
 
     def differences(self) -> dict[str, str]:
         """After all that was written: the contenders whose tables the old application sees in another way."""
@@ -117,17 +109,46 @@ def _session(conninfo: str, prepared: bool) -> Connection:
     return psycopg.connect(conninfo, autocommit=True, prepare_threshold=0 if prepared else None)
 
 
-def _ask(conn: Connection, sql: bytes, given: list[Any]) -> tuple[list[float], Answers]:
-    """One statement after the other; the first ones are not timed. Gives seconds and answers."""
-    seconds, answers = [], []
-    for number, parameters in enumerate(given):
-        began = time.perf_counter()
-        cursor = conn.execute(sql, parameters)
-        answer = cursor.fetchall() if cursor.description else cursor.rowcount
-        if number >= min(WARM, len(given) - 2):
-            seconds.append(time.perf_counter() - began)
-        answers.append(answer)
-    return seconds, answers
+def _said(statement: Statement, contender: str) -> bytes:
+    return (statement.new if contender == "new_shape" and statement.new else statement.old).encode()
+
+
+class _Asked:
+    """One contender and one statement: how long it took, and what was answered."""
+
+    def __init__(self, conn: Connection, sql: bytes) -> None:
+        self.answers: Answers = []
+        self._conn, self._sql = conn, sql
+        self._seconds: list[float] = []
+        self._cannot = ""
+        self._before = _scanned(conn)
+
+    def ask(self, given: list[Any], *, timed: bool) -> None:
+        """The statement with each of the parameters; one that failed is not asked again."""
+        for parameters in given:
+            if self._cannot:
+                return
+            began = time.perf_counter()
+            try:
+                cursor = self._conn.execute(self._sql, parameters)
+                answer = cursor.fetchall() if cursor.description else cursor.rowcount
+            except psycopg.Error as error:
+                self._cannot = str(error).strip().splitlines()[0]
+                return
+            if timed:
+                self._seconds.append(time.perf_counter() - began)
+            self.answers.append(answer)
+
+    def result(self, result: Result) -> Result:
+        """What was measured."""
+        result.cannot = self._cannot
+        if self._cannot:
+            return result
+        result.median, result.p95 = median(self._seconds) * 1000, quantiles(self._seconds, n=20)[-1] * 1000
+        now = _scanned(self._conn)
+        rows = {table: (read - self._before.get(table, 0)) / len(self.answers) for table, read in now.items()}
+        result.scanned = {table: read for table, read in rows.items() if read}
+        return result
 
 
 def _scanned(conn: Connection) -> dict[str, int]:

@@ -24,8 +24,8 @@ _RIGHTS = "GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC; GRANT ALL ON ALL 
 class Shapes(Server):
     """The server, with a database for each contender."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        super().__init__(folder, None if durable else {"fsync": "off"})
         with self.session() as conn:
             for role in (OLD, NEW):
                 if not conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():

@@ -20,14 +20,14 @@ SCANNED = 100
 
 _ABOUT = (
     "Each contender has a database of its own on one server, with the same rows and indexes, and is given the same "
-    "statements with the same parameters in turn; every round another one begins. Timed is what the application waits "
+    "statements with the same parameters, ten to one and then to the next. Timed is what the application waits "
     "for: from the call of the driver until it has all rows, and for writes until the commit is on disk. *Original*: "
     "the tables as they were, never migrated. *Old shape*: the migrated database through the views of the old shape, "
     "by the old application's own role. *New shape*: a copy of the migrated database, the new tables as the new "
     "application says it, the reverse capture included. *View and trigger on one table*, as pgroll makes them: by "
     "hand, in the SQL of its templates, with foreign keys and indexes on the new columns too; pgroll itself did not "
     "run, and cannot complete this change. Medians of the rounds; in brackets the 95th percentile. *Planned*: the "
-    "server plans the statement each time; *prepared*: it is prepared and was run six times before. "
+    "server plans the statement each time; *prepared*: it is prepared and was run ten times before. "
     f"Wanted of the old shape are {READS} times the original for reads and {WRITES} for writes."
 )
 
