@@ -142,9 +142,10 @@ class Writer:
         """Wait for whoever writes the new rows, and see that they are what the statement saw."""
         written = [m for m in self.concerned if m.role != "aside"]
         for member in written:
-            rows = self.images.mapped(member, "OLD")
-            yield races.wait(self.at, member, rows, self._actual(member, "o"))
-        owns = (races.own(self.at, m, self.images.mapped(m, "OLD"), self._actual(m, "o")) for m in written)
+            yield races.wait(
+                self.at, member, self._there(member, self.images.mapped(member, "OLD")), self._actual(member)
+            )
+        owns = (races.own(self.at, m, self._there(m, self.images.mapped(m, "OLD")), self._actual(m)) for m in written)
         yield from races.look_again(self.table, self.images.shown("OLD"), " OR ".join(owns), several=self.images.unit)
 
     def _prepared(self, operation: str, *, first: bool) -> Iterator[str]:
@@ -221,15 +222,21 @@ class Writer:
     def _same_key(self, member: Member, one: str, other: str) -> str:
         return " AND ".join(f"{one}.{ident(key)} = {other}.{ident(key)}" for key in member.key)
 
-    def _actual(self, member: Member, alias: str) -> str:
-        """The condition between `t`, a row that is there, and the mapped row `alias` that it is."""
+    def _there(self, member: Member, rows: str) -> str:
+        """Mapped rows, with the keys of the rows that are there for them."""
         if not member.counterpart:
-            return self._same_key(member, "t", alias)
-        table = self.at.sql(member.alias)
-        keys = flow_sql.column_list(member.key, "s.")
-        like = " AND ".join(f"s.{ident(c)} = {alias}.{ident(c)}" for c in member.counterpart)
-        mine = flow_sql.column_list(member.key, "t.")
-        return f"({mine}) = (SELECT {keys} FROM {table} s WHERE {like} ORDER BY {keys} LIMIT 1)"
+            return rows
+        like = " AND ".join(f"s.{ident(c)} = q.{ident(c)}" for c in member.counterpart)
+        named = ", ".join(f"s.{ident(key)} AS {_found(n)}" for n, key in enumerate(member.key))
+        order = flow_sql.column_list(member.key, "s.")
+        found = f"SELECT {named} FROM {self.at.sql(member.alias)} s WHERE {like} ORDER BY {order} LIMIT 1"
+        return f"(SELECT q.*, f.* FROM {rows} q CROSS JOIN LATERAL ({found}) f)"
+
+    def _actual(self, member: Member) -> str:
+        """The condition between `t`, a row that is there, and `o`, one of `_there`."""
+        if not member.counterpart:
+            return self._same_key(member, "t", "o")
+        return " AND ".join(f"t.{ident(key)} = o.{_found(n)}" for n, key in enumerate(member.key))
 
     def _insert(self, member: Member) -> Iterator[str]:
         if self._apart(member):
@@ -286,9 +293,9 @@ class Writer:
         """Rows that the row made and makes no more."""
         if self._apart(member) or (self._one_to_one(member) and member.role != "aside"):
             return
-        old, new = self._mapped(member, "OLD"), self._mapped(member, "NEW")
+        old, new = self._there(member, self._mapped(member, "OLD")), self._mapped(member, "NEW")
         yield (
-            f"DELETE FROM {self.at.sql(member.alias)} t USING {old} o WHERE {self._actual(member, 'o')} "
+            f"DELETE FROM {self.at.sql(member.alias)} t USING {old} o WHERE {self._actual(member)} "
             f"AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')});"
         )
 
@@ -296,7 +303,7 @@ class Writer:
         if self._apart(member):
             yield from self._put_aside(member)
             return
-        old, new = self._mapped(member, "OLD"), self._mapped(member, "NEW")
+        old, new = self._there(member, self._mapped(member, "OLD")), self._mapped(member, "NEW")
         one = self._one_to_one(member) and member.role != "aside"
         both = "true" if one else self._same_key(member, "o", "n")
         columns = [c for c in member.table.columns if c.written and c.identity != "a"]
@@ -312,7 +319,7 @@ class Writer:
                 # Each value is worked out once: it is compared, and then perhaps written.
                 f"WITH o AS MATERIALIZED (SELECT * FROM {old} q), n AS MATERIALIZED (SELECT * FROM {new} q) "
                 f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM o JOIN n ON {both} "
-                f"WHERE {self._actual(member, 'o')}{'' if fires else f' AND ({any_})'}"
+                f"WHERE {self._actual(member)}{'' if fires else f' AND ({any_})'}"
             )
             yield from self._raced(member, update) if one and self._simple else [f"{update};"]
         yield from self._joined(member)
@@ -345,7 +352,8 @@ class Writer:
         if self.images.unit:
             new = self._mapped(member, "NEW")
             left = f" AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')})"
-        delete = f"DELETE FROM {table} t USING {self._mapped(member, 'OLD')} o WHERE {self._actual(member, 'o')}{left}"
+        there = self._there(member, self._mapped(member, "OLD"))
+        delete = f"DELETE FROM {table} t USING {there} o WHERE {self._actual(member)}{left}"
         raced = self._simple and member is anchor
         yield from self._raced(member, delete) if raced else [f"{delete};"]
 
@@ -379,3 +387,7 @@ class Writer:
         if any(t.row and t.before for m in placed for t in m.table.triggers):
             items = ", ".join(f"NEW.{ident(c.name)}" for c in self.table.columns)
             yield f"SELECT * INTO {items} FROM ({self.images.shown()}) s;"
+
+
+def _found(number: int) -> str:
+    return f"ecluse_{number}"
