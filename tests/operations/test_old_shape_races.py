@@ -89,14 +89,16 @@ def test_a_change_that_was_not_seen_is_not_lost(
 
 
 @pytest.mark.parametrize("other", ["old", "new"])
-def test_other_columns_do_not_matter(applications: Callable[[str], Session], other: str) -> None:
+def test_another_column_may_be_what_the_statement_asked_for(applications: Callable[[str], Session], other: str) -> None:
     first, second = applications(other), applications("old")
     key = f"{ONE}::text" if other == "old" else ONE
     with first.transaction():
-        first.execute(f"UPDATE tasks SET owner = 'they' WHERE id = {key}".encode())
-        waited = Waiting(second, f"UPDATE tasks SET tries = tries + 1 WHERE id = {ONE}::text", first)
-    assert waited.came() == 1
-    assert first.execute(f"SELECT tries, owner FROM tasks WHERE id = {key}".encode()).fetchone() == (1, "they")
+        first.execute(f"UPDATE tasks SET state = 'taken' WHERE id = {key}".encode())
+        waited = Waiting(second, f"UPDATE tasks SET owner = 'me' WHERE id = {ONE}::text AND state = 'free'", first)
+        # A row that nobody else writes is not concerned.
+        assert applications("old").execute("UPDATE tasks SET owner = 'me' WHERE id = md5('t2')::uuid::text").rowcount
+    assert isinstance(waited.came(), psycopg.errors.SerializationFailure)
+    assert first.execute(f"SELECT owner FROM tasks WHERE id = {key}".encode()).fetchone() == (None,)
 
 
 @pytest.mark.parametrize("statement", ["UPDATE tasks SET owner = 'me'", "DELETE FROM tasks"])
@@ -106,6 +108,14 @@ def test_a_row_that_is_gone_is_left_alone(applications: Callable[[str], Session]
         first.execute(f"DELETE FROM tasks WHERE id = {ONE}".encode())
         waited = Waiting(second, f"{statement} WHERE id = {ONE}::text", first)
     assert waited.came() == 0
+
+
+def test_a_row_that_changed_is_not_deleted(applications: Callable[[str], Session]) -> None:
+    first, second = applications("new"), applications("old")
+    with first.transaction():
+        first.execute(f"UPDATE tasks SET state = 'taken' WHERE id = {ONE}".encode())
+        waited = Waiting(second, f"DELETE FROM tasks WHERE id = {ONE}::text AND state = 'free'", first)
+    assert isinstance(waited.came(), psycopg.errors.SerializationFailure)
 
 
 def test_one_statement_that_meets_a_row_twice_writes_it_once(applications: Callable[[str], Session]) -> None:

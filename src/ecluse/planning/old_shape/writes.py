@@ -101,10 +101,13 @@ class Writer:
         yield "RETURN NEW;\nELSE"
         yield from self._prepared("DELETE", first=first)
         yield from self.links.link() if last else ()
+        if first and not self._simple:
+            yield from self._waited()
+            yield from self.images.gather("DELETE")
         for member in reversed(members):
             yield from self._delete(member)
         if self.flow.new.anchor in members and not self.images.unit:
-            yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN RETURN NULL; END IF;"  # gone meanwhile
+            yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN RETURN NULL; END IF;"
         yield "RETURN OLD;\nEND IF;"
 
     @property
@@ -120,7 +123,7 @@ class Writer:
             rows = self.images.mapped(member, "OLD")
             yield races.wait(self.at, member, rows, self._actual(member, "o"))
         owns = (races.own(self.at, m, self.images.mapped(m, "OLD"), self._actual(m, "o")) for m in written)
-        yield from races.look_again(self.table, self.images.shown("OLD"), " OR ".join(owns))
+        yield from races.look_again(self.table, self.images.shown("OLD"), " OR ".join(owns), several=self.images.unit)
 
     def _prepared(self, operation: str, *, first: bool) -> Iterator[str]:
         """What is to be read before anything is written."""
@@ -350,8 +353,7 @@ class Writer:
 
     def _raced(self, member: Member, update: str) -> Iterator[str]:
         """Write at once where the row is what the statement saw, which is the rule; else look closer first."""
-        written = [c for c in member.table.columns if c.written and c.identity != "a" and c.name not in member.key]
-        yield f"{update} AND {races.still(written)};" if written else f"{update};"
+        yield f"{update} AND {races.still(c for c in member.table.columns if c.written)};"
         yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN"
         yield from self._waited()
         yield f"{update};\nEND IF;"
@@ -370,7 +372,9 @@ class Writer:
         if self.images.unit:
             new = self._mapped(member, "NEW")
             left = f" AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')})"
-        yield f"DELETE FROM {table} t USING {self._mapped(member, 'OLD')} o WHERE {self._actual(member, 'o')}{left};"
+        delete = f"DELETE FROM {table} t USING {self._mapped(member, 'OLD')} o WHERE {self._actual(member, 'o')}{left}"
+        raced = self._simple and member is anchor
+        yield from self._raced(member, delete) if raced else [f"{delete};"]
 
     # --- afterwards -------------------------------------------------------------------------------
 
