@@ -112,8 +112,8 @@ def _locks(plan: Plan) -> Iterator[Hazard]:
             "warn",
             plan.before_schema,
             f"SELECT ... FOR UPDATE through the views of {', '.join(mapped)} keeps others out only where no old text "
-            "of a value stands aside, and says nothing otherwise. An UPDATE or DELETE of a row that somebody changed "
-            "while it waited fails with 40001 (serialization_failure), where a table would look at the row again",
+            "of a value stands aside, and says nothing otherwise. A write to a row that somebody has changed while it "
+            "waited fails with 40001 (serialization_failure), where a table would look at the row again",
             "let the old application try such a transaction once more; do not let it share a queue by FOR UPDATE",
         )
 

@@ -44,7 +44,7 @@ class Images:
 
     def filled(self, template: str, record: str) -> str:
         """A template over old rows, with those before the write or after it in their place."""
-        images = {old.alias: self._image(old, record) for old in self.flow.old.members}
+        images = {old.alias: self.image(old, record) for old in self.flow.old.members}
         images |= lookups.as_they_are(self.plan, self.run, self.flow, lambda old: images[old.alias])
         return fill(template, lambda alias: images.get(alias) or self.at.sql(alias))
 
@@ -58,7 +58,8 @@ class Images:
         """Whether rows of a new member are made of rows of the old table."""
         return self.member.alias in places(target.select)
 
-    def _image(self, old: Member, record: str) -> str:
+    def image(self, old: Member, record: str) -> str:
+        """The rows of an old table before or after the write."""
         if not self.unit:
             return row(old.table, record)
         return f"(SELECT * FROM unnest({self._variable(old, record)}))"
@@ -86,7 +87,7 @@ class Images:
         yield f"units := ARRAY({named});"
         for old in self.flow.old.members:
             was, now = self._variable(old, "OLD"), self._variable(old, "NEW")
-            yield f"{was} := ARRAY({self._stored(old)});"
+            yield f"{was} := ARRAY({self.stored(old)});"
             yield f"{now} := {self._changed(was, operation) if old is self.member else was};"
 
     def _units(self, record: str) -> str:
@@ -101,12 +102,16 @@ class Images:
             f"SELECT (SELECT ({unit})::text FROM (SELECT a.*) m) FROM {mine} m JOIN {anchors} a ON {self.member.join}"
         )
 
-    def _stored(self, old: Member) -> str:
+    def stored(self, old: Member) -> str:
         """The old rows of these units, as the new tables have them."""
         kind = view_name(self.plan, old.table).sql
-        query = views.rows(self.plan, old, self.news(), self.flow)
+        query = self.seen(old)
         items = ", ".join(f"v.{ident(c.name)}" for c in old.table.columns)
         return f"SELECT ROW({items})::{kind} FROM ({query}) v"
+
+    def seen(self, old: Member) -> str:
+        """The query of the old rows of these units as the new tables have them now."""
+        return views.rows(self.plan, old, self.news(), self.flow)
 
     def news(self) -> str:
         """The new anchors of these units."""

@@ -7,18 +7,20 @@ equal is not touched, so what the new application made of it stays, and what the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from ecluse.model.flow import Flow, Member, places
-from ecluse.model.names import Name, ident, literal, short
+from ecluse.model.names import Name, ident, short
 from ecluse.model.plan import Plan
-from ecluse.operations.expressions import rewrite
-from ecluse.planning import flow_sql, held_sql
-from ecluse.planning.old_shape import keys, lookups, races, views
-from ecluse.planning.old_shape.differs import differs
-from ecluse.planning.old_shape.images import Images, row
+from ecluse.planning import flow_sql
+from ecluse.planning.old_shape import keys, races
+from ecluse.planning.old_shape.differs import becomes, differs
+from ecluse.planning.old_shape.given import Given, refuse
+from ecluse.planning.old_shape.images import Images
 from ecluse.planning.old_shape.links import Links
 from ecluse.planning.old_shape.place import INVOKER, as_invoker, view_name
 from ecluse.planning.old_shape.place import places as old_places
+from ecluse.planning.old_shape.together import Together
 
 
 class Writer:
@@ -34,8 +36,12 @@ class Writer:
         self.at = old_places(plan)
         self.images = Images(plan, flow, member, run)
         self.invoker = as_invoker(member.table) and plan.server_version >= INVOKER
+        self.given = Given(plan, run, member, self.images)
         self.links = Links(plan, run, member)
-        self.concerned = [m for m in flow.new.members if self.images.concerns(m)]
+        self.together = Together(self.images, self._misplaced)
+        # What joins a table that stays is referred to by what is placed.
+        ordered = sorted(flow.new.members, key=lambda m: m.role != "joins")
+        self.concerned = [m for m in ordered if self.images.concerns(m)]
 
     # --- the functions ----------------------------------------------------------------------------
 
@@ -62,9 +68,8 @@ class Writer:
     def _function(self, prefix: str, members: list[Member], *, first: bool, last: bool, definer: bool) -> Iterator[str]:
         name = self._name(prefix)
         body = "\n".join(self._body(members, first=first, last=last))
-        declared = " ".join(
-            ["touched bigint;", keys.DECLARATION, *self.images.declarations(), *self.links.declarations()]
-        )
+        several = (part.declarations() for part in (self.images, self.links, self.together))
+        declared = " ".join(["touched bigint;", keys.DECLARATION, *chain.from_iterable(several)])
         rights = "SECURITY DEFINER " if definer else ""
         yield (
             f"CREATE FUNCTION {name.sql}() RETURNS trigger LANGUAGE plpgsql {rights}SET search_path = '' AS $write$\n"
@@ -79,36 +84,53 @@ class Writer:
     def _body(self, members: list[Member], *, first: bool, last: bool) -> Iterator[str]:
         if first:
             yield "IF TG_OP <> 'DELETE' THEN"
-            yield from self._given()
+            yield from self.given.complete()
             yield "END IF;"
-            yield from self._judged()
+            yield from self.given.judged()
         yield "IF TG_OP = 'INSERT' THEN"
         yield from self._prepared("INSERT", first=first)
-        for member in members:
-            yield from self._insert(member)
-        yield from self._proved(last, inserted=True)
+        yield from self._unit(members) if self.images.unit else chain.from_iterable(map(self._insert, members))
+        yield from self._proved(last, "INSERT")
         yield "RETURN NEW;\nELSIF TG_OP = 'UPDATE' THEN"
         yield from self._prepared("UPDATE", first=first)
         if first and not self._simple:
             yield from self._waited()
             yield from self.images.gather("UPDATE")  # again, as it is now that nobody else writes it
+        yield from self._unit(members) if self.images.unit else self._row(members)
+        yield from self._proved(last, "UPDATE")
+        yield from self.links.link() if last else ()
+        yield "RETURN NEW;\nELSE"
+        yield from self._prepared("DELETE", first=first)
+        if first and not self._simple:
+            yield from self._waited()
+            yield from self.images.gather("DELETE")
+        yield from self.links.link() if last else ()
+        yield from self._unit(members) if self.images.unit else self._row_gone(members)
+        yield from self._proved(last, "DELETE")
+        yield "RETURN OLD;\nEND IF;"
+
+    def _unit(self, members: list[Member]) -> Iterator[str]:
+        """Change a unit as a whole: what is made of its old rows before the write, and after it."""
+        yield from self.together.save()
+        for member in reversed(members):
+            yield from self._gone(member)
+        for member in members:
+            yield from self._update(member)
+            yield from self.together.restore(member)
+
+    def _row(self, members: list[Member]) -> Iterator[str]:
         for member in reversed(members):
             yield from self._where_changed(member, self._gone(member))
         for member in members:
             yield from self._where_changed(member, self._update(member))
-        yield from self._proved(last, inserted=False)
-        yield from self.links.link() if last else ()
-        yield "RETURN NEW;\nELSE"
-        yield from self._prepared("DELETE", first=first)
-        yield from self.links.link() if last else ()
-        if first and not self._simple:
-            yield from self._waited()
-            yield from self.images.gather("DELETE")
+
+    def _row_gone(self, members: list[Member]) -> Iterator[str]:
+        for member in members:
+            yield from keys.withhold(self.plan, member, self.images, self.links.columns)
         for member in reversed(members):
             yield from self._delete(member)
-        if self.flow.new.anchor in members and not self.images.unit:
-            yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN RETURN NULL; END IF;"
-        yield "RETURN OLD;\nEND IF;"
+            if member is self.flow.new.anchor:
+                yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN RETURN NULL; END IF;"  # gone meanwhile
 
     @property
     def _simple(self) -> bool:
@@ -138,62 +160,6 @@ class Writer:
         asides = [m for m in self.concerned if m.role == "aside"]
         only = self._changes_of(asides) if operation == "UPDATE" and not self.images.unit else ""
         yield from self._only_where(only, self.images.told(operation))
-
-    # --- what is given ----------------------------------------------------------------------------
-
-    def _given(self) -> Iterator[str]:
-        """Complete NEW as the old table would, and refuse what it would refuse."""
-        for column in self.table.columns:
-            name = ident(column.name)
-            if views.numbered(self.plan, self.table, column):
-                number = views.next_number(self.plan, self.table, column)
-                yield f"IF NEW.{name} IS NULL THEN NEW.{name} := {number}; END IF;"
-            if column.generated:
-                text = rewrite(column.default or "NULL", lambda found: f"NEW.{ident(found.column)}")
-                yield f"NEW.{name} := ({text});"
-        for column in self.table.columns:
-            if column.not_null and not column.generated:
-                yield self._refuse(
-                    f"NEW.{ident(column.name)} IS NULL",
-                    "not_null_violation",
-                    f'null value in column "{column.name}" of relation "{self.table.name.name}" '
-                    "violates not-null constraint",
-                    column.name,
-                )
-        for constraint in self.table.constraints:
-            found = held_sql.check_of(constraint)
-            if found and set(constraint.columns) <= {c.name for c in self.table.columns}:
-                condition = rewrite(found, lambda found: f"NEW.{ident(found.column)}")
-                yield self._refuse(
-                    f"({condition}) IS FALSE",
-                    "check_violation",
-                    f'new row for relation "{self.table.name.name}" violates check constraint "{constraint.name}"',
-                )
-
-    def _judged(self) -> Iterator[str]:
-        """Let rosters decide of a row that is new to them, and refuse what the new shape has no place for."""
-        image = row(self.table, "NEW")
-        for operation in ("INSERT", "UPDATE"):
-            if said := list(lookups.decide(self.plan, self.member, image, operation)):
-                yield "\n".join([f"IF TG_OP = {literal(operation)} THEN", *said, "END IF;"])
-        if self.member.rejects:
-            yield "IF TG_OP <> 'DELETE' THEN"
-            for reject in self.member.rejects:
-                condition = self.images.judged(reject.condition)
-                yield self._refuse(
-                    f"EXISTS (SELECT FROM {image} m WHERE ({condition}) IS TRUE)",
-                    "check_violation",
-                    f'the new shape cannot hold this row of "{self.table.name.name}": {reject.reason}',
-                    reject.column,
-                )
-            yield "END IF;"
-
-    def _refuse(self, condition: str, code: str, message: str, column: str = "") -> str:
-        about = f", COLUMN = {literal(column)}" if column else ""
-        return (
-            f"IF {condition} THEN RAISE EXCEPTION USING ERRCODE = {literal(code)}, MESSAGE = {literal(message)}, "
-            f"SCHEMA = {literal(self.table.name.schema)}, TABLE = {literal(self.table.name.name)}{about}; END IF;"
-        )
 
     # --- the difference ---------------------------------------------------------------------------
 
@@ -269,6 +235,7 @@ class Writer:
         if self._apart(member):
             yield from self._put_aside(member)
             return
+        yield from self._joined(member)
         new = self._mapped(member, "NEW")
         known = ""
         if self.images.unit or not self._one_to_one(member):
@@ -282,11 +249,19 @@ class Writer:
         )
         if member is self.flow.new.anchor and not self.images.unit:
             yield "GET DIAGNOSTICS touched = ROW_COUNT;"
-            yield self._refuse(
+            yield refuse(
+                self.table,
                 "touched = 0",
                 "check_violation",
                 f'the new shape has no place for this row of "{self.table.name.name}"',
             )
+
+    def _joined(self, member: Member) -> Iterator[str]:
+        """Note beside what joins a table that stays: a rollback takes just that away again."""
+        if member.role == "joins":
+            beside, columns = member.table.name.within(self.plan.next_schema), flow_sql.column_list(member.columns)
+            rows = f"SELECT {columns} FROM {self._mapped(member, 'NEW')} n"
+            yield f"INSERT INTO {beside.sql} ({columns}) {rows} ON CONFLICT DO NOTHING;"
 
     def _without_old(self, member: Member, operation: str) -> str:
         if operation == "INSERT" and not self.images.unit:
@@ -328,10 +303,7 @@ class Writer:
         if not one:
             columns = [c for c in columns if c.name not in member.key]
         changed = {c.name: differs(c, f"o.{ident(c.name)}", f"n.{ident(c.name)}") for c in columns}
-        sets = ", ".join(
-            f"{ident(name)} = CASE WHEN {test} THEN n.{ident(name)} ELSE t.{ident(name)} END"
-            for name, test in changed.items()
-        )
+        sets = ", ".join(f"{ident(c.name)} = {becomes(c)}" for c in columns)
         any_ = " OR ".join(changed.values())
         # Its triggers fire for each row of an UPDATE, also where nothing of it changes.
         fires = one and any(t.row and "update" in t.events for t in member.table.triggers)
@@ -343,6 +315,7 @@ class Writer:
                 f"WHERE {self._actual(member, 'o')}{'' if fires else f' AND ({any_})'}"
             )
             yield from self._raced(member, update) if one and self._simple else [f"{update};"]
+        yield from self._joined(member)
         if not one:
             columns_ = flow_sql.column_list(member.columns + tuple(dict(member.fixed)))
             values = ", ".join([flow_sql.column_list(member.columns, "n."), *dict(member.fixed).values()])
@@ -378,15 +351,23 @@ class Writer:
 
     # --- afterwards -------------------------------------------------------------------------------
 
-    def _proved(self, last: bool, *, inserted: bool) -> Iterator[str]:
+    def _misplaced(self, condition: str) -> str:
+        message = f'the new shape has no place for this change of a row of "{self.table.name.name}"'
+        return refuse(self.table, condition, "check_violation", message)
+
+    def _proved(self, last: bool, operation: str) -> Iterator[str]:
         """See that the old shape shows what was written, and give RETURNING what triggers made of it."""
         if not last:
             return
         placed = [m for m in self.flow.new.members if m.placed]
+        if self.images.unit:
+            yield self._misplaced(self.together.missing())
+        if operation == "DELETE":
+            return
         if self.images.unit or len(placed) > 1:
             shown = self.images.shown()
             missed = f"NOT EXISTS ({shown})"
-            if not inserted:
+            if operation == "UPDATE":
                 kept = [
                     f"(NOT ({differs(c, f'OLD.{ident(c.name)}', f'NEW.{ident(c.name)}')}) "
                     f"OR {differs(c, f'v.{ident(c.name)}', f'OLD.{ident(c.name)}')})"
@@ -394,11 +375,7 @@ class Writer:
                     if c.written
                 ]
                 missed = f"NOT EXISTS ({shown} AND {' AND '.join(kept)})"
-            yield self._refuse(
-                missed,
-                "check_violation",
-                f'the new shape has no place for this change of a row of "{self.table.name.name}"',
-            )
+            yield self._misplaced(missed)
         if any(t.row and t.before for m in placed for t in m.table.triggers):
             items = ", ".join(f"NEW.{ident(c.name)}" for c in self.table.columns)
             yield f"SELECT * INTO {items} FROM ({self.images.shown()}) s;"
