@@ -168,3 +168,5 @@ def test_what_the_page_says_of_two_writes_at_once(stage: Stage, database: Databa
     renamed = "update orders set item = 'item 2, once' where item = 'item 2'"
     for number, late in enumerate((more.replace("item 1", "item 2"), "delete from orders where item = 'item 3'")):
         assert waited(database, renamed.replace("item 2", f"item {number + 2}"), late) == "40001", "a table gives 0"
+    gone = "delete from orders where item = 'item 4'"
+    assert waited(database, gone, more.replace("item 1", "item 4")) == 0, "as a table gives"
