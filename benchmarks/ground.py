@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psycopg
@@ -16,10 +19,10 @@ Connection = psycopg.Connection[Any]
 
 
 class Server:
-    """The server of a benchmark, with the product's own settings, and its databases."""
+    """The server of a benchmark, with the product's own settings and perhaps others, and its databases."""
 
-    def __init__(self, folder: Path) -> None:
-        self._server = EmbeddedServer(folder, bin_dir())
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        self._server = EmbeddedServer(folder, bin_dir(), settings)
         self._server.start()
 
     def close(self) -> None:
@@ -53,6 +56,14 @@ class Server:
         """Seconds of processor that the ended processes of the server took; 0 where the system does not tell."""
         return server_cpu(self._server)
 
+    def commit(self) -> str:
+        """The median time of a small commit: what a loop waits for, and every write."""
+        with self.session() as conn:
+            conn.execute("CREATE TABLE IF NOT EXISTS tock (at timestamptz)")
+            found = median_time(lambda: conn.execute("INSERT INTO tock VALUES (now())"))
+            conn.execute("DROP TABLE tock")
+        return f"{found * 1000:.1f} ms"
+
     def settings(self) -> dict[str, str]:
         """What the figures depend on."""
         with self.session() as conn:
@@ -61,7 +72,15 @@ class Server:
 
 def settings_of(conn: Connection) -> dict[str, str]:
     """What the figures depend on, of the server of this session."""
-    names = ("server_version", "fsync", "shared_buffers", "max_wal_size", "wal_level", "autovacuum")
+    names = (
+        "server_version",
+        "fsync",
+        "synchronous_commit",
+        "shared_buffers",
+        "max_wal_size",
+        "wal_level",
+        "autovacuum",
+    )
     answer = conn.execute("SELECT " + ", ".join(f"current_setting({literal(n)})" for n in names)).fetchone()
     return dict(zip(names, answer or (), strict=True))
 
@@ -74,6 +93,16 @@ def server_cpu(server: EmbeddedServer) -> float:
         return 0.0
     fields = times.read_text().rpartition(")")[2].split()
     return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
+def median_time(work: Callable[[], object]) -> float:
+    """Seconds that something small takes, the median of a hundred times."""
+    seconds = []
+    for _ in range(100):
+        began = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - began)
+    return median(seconds)
 
 
 def connect(conninfo: str) -> Connection:

@@ -45,13 +45,18 @@ def hidden_rows(database: Database, old: Database, stage: Stage) -> Rows:
     """
     hidden = {}
     with psycopg.connect(database.conninfo, autocommit=True) as here:
+        place = f"ecluse_kept_{stage.name}"
+        found = here.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (place,))
+        tables = {f"public.{table}" for (table,) in found}
         for name, shown in shown_rows(database, old, stage).items():
             table = name.partition(".")[2]
-            query = f"SELECT t::text FROM ecluse_kept_{stage.name}.{ident(table)} t"
+            query = f"SELECT t::text FROM {place}.{ident(table)} t"
             kept = Counter(row[0] for row in here.execute(query.encode()))
-            held = here.execute("SELECT count(*) FROM ecluse.quarantine WHERE source = %s", (name,)).fetchone()
+            held = dict(here.execute("SELECT source, count(*) FROM ecluse.quarantine GROUP BY 1").fetchall())
+            if held and name not in tables:
+                continue  # a view shows what it makes of the rows that are left
             assert not shown - kept, name
-            assert held is not None and (kept - shown).total() == held[0], name
+            assert (kept - shown).total() == held.get(name, 0), name
             hidden[name] = kept - shown
     return hidden
 
@@ -145,6 +150,6 @@ class Beside:
         same_rows(after, wanted)
         for table, rows in shown.items():
             if table in wanted.rows:
-                assert rows == Counter(wanted.rows[table]) - self.hidden[table], table
+                assert rows == Counter(wanted.rows[table]) - self.hidden.get(table, Counter()), table
         with psycopg.connect(self.old.conninfo) as conn:
             assert conn.execute("SHOW search_path").fetchone() == ('"$user", public',)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from statistics import median
-
 from benchmarks.ground import Connection, Server, connect
 from benchmarks.users.floor import floor
 from ecluse.postgres.connect import Database
@@ -54,18 +51,6 @@ class People(Server):
         wanted = self.fresh(name)
         floor(wanted)
         return name, {few: content(wanted, few) for few in {rows, min(rows, SAMPLE)}}
-
-    def commit(self) -> str:
-        """The median time of a small commit: what a loop waits for."""
-        seconds = []
-        with self.session() as conn:
-            conn.execute("CREATE TABLE IF NOT EXISTS tock (at timestamptz)")
-            for _ in range(100):
-                began = time.monotonic()
-                conn.execute("INSERT INTO tock VALUES (now())")
-                seconds.append(time.monotonic() - began)
-            conn.execute("DROP TABLE tock")
-        return f"{median(seconds) * 1000:.1f} ms"
 
     def fresh(self, template: str, name: str = "bench") -> str:
         """A copy that has been read once, so that nobody pays for the first read."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from ecluse.engine.status import look
+from ecluse.errors import InUse
 from ecluse.postgres.connect import Database
 from tests.cli.conftest import MIGRATION, Project, Result, load, write_project
+from tests.harness import OPTIONS, Stage
 
 OLD, NEW = "ecluse_test_blue", "ecluse_test_green"
 SHAPE = "SELECT pg_typeof(id)::text FROM conversations WHERE id <> %s LIMIT 1"
@@ -216,7 +221,7 @@ def test_a_search_path_that_was_changed_meanwhile(project: Project, now: str, le
 
 
 @pytest.fixture
-def declared(tmp_path: Any, database: Database) -> Project:
+def declared(tmp_path: Path, database: Database) -> Project:
     """A migration that names the role of the old application."""
     made = write_project(tmp_path, database)
     load(made, 100)
@@ -321,3 +326,29 @@ def test_inserts_are_counted_where_a_table_only_got_columns(declared: Project) -
         assert conn.execute("SELECT * FROM events LIMIT 1").description is not None
         assert "mood" not in [column.name for column in conn.execute("TABLE events").description or ()]
     assert await_count(declared, lambda use: use["statements"] >= 4)["statements"] >= 4
+
+
+def test_retire_on_each_server(any_server_database: Database, tmp_path: Path) -> None:
+    """A server before 16 does not note when a table was read: there two looks are compared."""
+    made = add_roles(write_project(tmp_path, any_server_database))
+    load(made, 50)
+    add_roles(made)
+    stage = Stage(
+        any_server_database, made.folder / "migrations" / "uuids.toml", replace(OPTIONS, old_shape_for=(OLD,))
+    )
+    stage.apply()
+    stage.switch()
+    with session(made) as conn:
+        asked(conn, SHAPE)
+        noted = conn.info.server_version >= 160000
+    until = time.monotonic() + COUNT_SECONDS
+    while not look(any_server_database).runs[0].old_shape.uses[0].statements:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    for _ in range(1 if noted else 2):  # the first look has nothing to compare with
+        with pytest.raises(InUse):
+            stage.engine().retire("uuids", 60)
+    time.sleep(1)
+    (use,) = stage.engine().retire("uuids", 1)
+    assert (use.role, bool(use.last)) == (OLD, noted)
+    assert settings(made) == []

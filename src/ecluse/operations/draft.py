@@ -70,10 +70,16 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A column that left, told again from what it went into: `now` from the new row, `then` from the old one."""
+    """A column that left, told again from what it went into: `now` from the new row, `then` from the old one.
+
+    `join` brings the one row that tells it beside the new row `m`, where there is never more than one, and `value` is
+    what that row says.
+    """
 
     now: str
     then: str
+    join: str = ""
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +225,7 @@ class Draft:
                 still += f" AND {conversion.rule.forward(text, type_)} IS NOT DISTINCT FROM {col(name)}"
             return f"CASE WHEN {still} THEN {text} ELSE {self.usual(conversion, drafts)} END"
         if name in self.derived:
-            now, old = self.derived[name].now, f"r.{self.residue_name}"
-            same = f"({now})::text IS NOT DISTINCT FROM {old}->>{literal(_seen(name))}"
-            text = cast(f"({old}->>{literal(name)})", type_)
-            return f"CASE WHEN {old} ? {literal(name)} AND {same} THEN {text} ELSE {now} END"
+            return self.told_again(name, self.derived[name].now)
         if name in self.leaving:
             text = cast(f"(r.{self.residue_name}->>{literal(name)})", type_)
             default = self.fallback(name)
@@ -230,6 +233,14 @@ class Draft:
                 return text
             return f"CASE WHEN r.{self.residue_name} ? {literal(name)} THEN {text} ELSE {default} END"
         return col(name)
+
+    def told_again(self, name: str, now: str) -> str:
+        """A column that left into others: its old text where it is still told as it was, else what is told now."""
+        old = f"r.{self.residue_name}"
+        same = f"({now})::text IS NOT DISTINCT FROM {old}->>{literal(_seen(name))}"
+        text = cast(f"({old}->>{literal(name)})", self.old_column(name).type)
+        # Two cases, for an AND is worked out to its end where nothing stands aside.
+        return f"CASE WHEN {old} ? {literal(name)} THEN CASE WHEN {same} THEN {text} ELSE {now} END ELSE {now} END"
 
     def old_column(self, name: str) -> Column:
         """The column as the old table has it. Raises KeyError."""

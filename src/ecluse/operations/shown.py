@@ -42,9 +42,10 @@ class _Way:
 def shown(drafts: _Drafts, draft: Draft, source: str) -> Shown | None:
     """None where nothing of the draft stands aside, so that its `select` is as good."""
     ways = list(_ways(drafts, draft))
-    if not ways and not _joined(draft):
+    told = dict.fromkeys(derived.join for derived in draft.derived.values() if derived.join)
+    if not ways and not _joined(draft) and not told:
         return None
-    source = "\n".join([source, *(join for join, _ in _joined(draft).values())])
+    source = "\n".join([source, *(join for join, _ in _joined(draft).values()), *told])
     parts = [
         _part(drafts, draft, source, ways, chosen) for chosen in product((False, True), repeat=min(len(ways), _MOST))
     ]
@@ -168,6 +169,8 @@ def _part(drafts: _Drafts, draft: Draft, source: str, ways: list[_Way], chosen: 
 
 def _item(drafts: _Drafts, draft: Draft, name: str, own: bool, looked: bool) -> str:
     conversion = draft.conversions.get(name)
+    if name in draft.derived and draft.derived[name].join and name not in draft.backs:
+        return draft.told_again(name, draft.derived[name].value)
     if conversion is None or name in draft.backs:
         return draft.inverse(name, dict(drafts))
     if name in _joined(draft):

@@ -178,19 +178,32 @@ class SplitTable(Operation):
         for gone in row.back:
             if gone not in self.drop_columns:
                 raise work.wrong(self, f"'{gone}' is not among 'drop_columns'", *where, "back", gone)
-        links = zip(into.parent, draft.key, strict=True)
-        conditions = [f"{col(ours, 's')} = {col(theirs)}" for ours, theirs in links]
-        conditions += [f"{col(name, 's')} = ({text})::{_type(child, name)}" for name, text in _constants(row.values)]
+        links, constants = list(zip(into.parent, draft.key, strict=True)), _constants(row.values)
+
+        def matching(alias: str) -> str:
+            pairs = [f"{col(ours, alias)} = {col(theirs)}" for ours, theirs in links]
+            return " AND ".join(pairs + [f"{col(c, alias)} = ({text})::{_type(child, c)}" for c, text in constants])
+
         order = ", ".join(col(name, "s") for name in child.primary_key)
+        named = {*into.parent, *(name for name, _ in constants)}
+        single = any(set(columns) <= named for _, columns in child.unique_keys)
         for gone, text in self._moved(row).items():
             type_ = draft.old_column(gone).type
             work.mapping(self, text, values, *where, "back", gone)
-            now = rewrite(text, lambda found: col(found.column, "s"))
+            now = _over(text, "s")
             then = rewrite(text, lambda found: f"({values[found.column]})")
-            source = f"{{{{{alias}}}}} s WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT 1"
+            source = f"{{{{{alias}}}}} s WHERE {matching('s')} ORDER BY {order} LIMIT 1"
+            beside = f"s{position}_{number}"
             draft.derived[gone] = Derived(
-                f"(SELECT ({now})::{type_} FROM {source})", f"CASE WHEN {when} THEN ({then})::{type_} END"
+                f"(SELECT ({now})::{type_} FROM {source})",
+                f"CASE WHEN {when} THEN ({then})::{type_} END",
+                join=f"LEFT JOIN {{{{{alias}}}}} {beside} ON {matching(beside)}" if single else "",
+                value=f"({_over(text, beside)})::{type_}",
             )
+
+
+def _over(text: str, row: str) -> str:
+    return rewrite(text, lambda found: col(found.column, row))
 
 
 def _constants(values: dict[str, str]) -> list[tuple[str, str]]:

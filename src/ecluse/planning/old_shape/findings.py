@@ -88,17 +88,8 @@ def notes(plan: Plan) -> Iterator[Hazard]:
             "note",
             plan.before_schema,
             f"PostgreSQL refuses INSERT ... ON CONFLICT (column) for the views of {', '.join(mapped)}, which have "
-            "INSTEAD OF triggers, and ON CONFLICT DO NOTHING fails there on a row that exists; so do TRUNCATE, MERGE "
-            "before PostgreSQL 17, and SELECT ... FOR UPDATE where a view joins. Tables that only got columns have all "
-            "but TRUNCATE",
-        )
-        yield Hazard(
-            "old-shape-at-once",
-            "note",
-            plan.before_schema,
-            f"an UPDATE or DELETE through the views of {', '.join(mapped)} that finds its row changed by somebody else "
-            "meanwhile fails with could not serialize access (40001), where a table would wait and look again: the "
-            "old application has to try again",
+            "INSTEAD OF triggers, and ON CONFLICT DO NOTHING fails there on a row that exists; so do TRUNCATE, and "
+            "MERGE before PostgreSQL 17. Tables that only got columns have all but TRUNCATE",
         )
 
 
@@ -107,10 +98,25 @@ def notes(plan: Plan) -> Iterator[Hazard]:
 
 def warnings(plan: Plan, catalog: Catalog) -> Iterator[Hazard]:
     """What the old application will meet in the new shape, whatever its search_path."""
+    yield from _locks(plan)
     yield from _slow(plan)
     yield from _rights(plan, catalog)
     yield from _functions(plan, catalog)
     yield from _views(plan, catalog)
+
+
+def _locks(plan: Plan) -> Iterator[Hazard]:
+    """PostgreSQL locks the rows of a view that is one plain query, and of no other; nor does it say so."""
+    if mapped := [str(member.table.name) for flow, member in mapped_tables(plan) if not needs_unit(flow)]:
+        yield Hazard(
+            "old-shape-locks",
+            "warn",
+            plan.before_schema,
+            f"SELECT ... FOR UPDATE through the views of {', '.join(mapped)} keeps others out only where no old text "
+            "of a value stands aside, and says nothing otherwise. A write to a row that somebody has changed while it "
+            "waited fails with 40001 (serialization_failure), where a table would look at the row again",
+            "let the old application try such a transaction once more; do not let it share a queue by FOR UPDATE",
+        )
 
 
 def _slow(plan: Plan) -> Iterator[Hazard]:
@@ -122,7 +128,8 @@ def _slow(plan: Plan) -> Iterator[Hazard]:
                 "warn",
                 str(member.table.name),
                 f"one row of the new shape is made of several of {member.table.name}: a statement of the old "
-                "application that looks for some of them reads them all, as the mapping does",
+                "application that looks for some of them reads them all, as the mapping does, and SELECT ... FOR "
+                "UPDATE locks none of them",
                 "try the old application on a copy of the database; a large table makes it slow",
             )
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ecluse.model.catalog import Constraint, Table
 from ecluse.model.flow import Flow, Member
-from ecluse.model.names import ident, literal
+from ecluse.model.names import Name, ident, literal
 from ecluse.model.plan import Plan
 from ecluse.planning.flow_sql import column_list
 from ecluse.planning.old_shape.images import Images
@@ -65,6 +65,31 @@ def follow(plan: Plan, flow: Flow, member: Member, images: Images) -> Iterator[s
             yield f"IF {changed} THEN IF EXISTS (SELECT FROM {both}) THEN {_action(plan, child, key)} END IF; END IF;"
 
 
+def withhold(plan: Plan, target: Member, images: Images, linked: frozenset[tuple[Name, str]]) -> Iterator[str]:
+    """Refuse to delete a row of the new shape with which a new key would take rows, or values, that the old one keeps.
+
+    `linked` are tables and columns of which it has been seen to already, unless rows would be deleted.
+    """
+    for made in (*plan.foreign_keys, *plan.outside_keys):
+        key = made.now
+        if key is None or made.before is not None or key.references != target.table.name or key.on_delete in "ar":
+            continue
+        if not _shown(plan, made.table) or (key.on_delete != "c" and (made.table, key.columns[0]) in linked):
+            continue
+        pairs = zip(key.columns, key.referenced_columns, strict=True)
+        same = " AND ".join(f"c.{ident(ours)} = t.{ident(theirs)}" for ours, theirs in pairs)
+        mine = " AND ".join(f"t.{ident(name)} = o.{ident(name)}" for name in target.key)
+        rows = f"{images.mapped(target, 'OLD')} o JOIN {images.at.sql(target.alias)} t ON {mine}"
+        referring = f"SELECT FROM {rows} JOIN {made.table.sql} c ON {same}"
+        yield f"IF EXISTS ({referring}) THEN {_violation(target.table, key)} END IF;"
+
+
+def _shown(plan: Plan, table: Name) -> bool:
+    """Whether the old shape shows rows of a new table."""
+    outside = any(made.table == table for made in plan.outside_keys)
+    return outside or any(m.table.name == table for _, m in mapped_tables(plan))
+
+
 def _action(plan: Plan, child: Member, key: Constraint) -> str:
     view = view_name(plan, child.table).sql
     pairs = list(zip(key.columns, key.referenced_columns, strict=True))
@@ -85,7 +110,7 @@ def _action(plan: Plan, child: Member, key: Constraint) -> str:
 
 
 def _violation(table: Table, key: Constraint) -> str:
-    message = f'insert, update or delete violates foreign key constraint "{key.name}" of the old shape'
+    message = f'insert, update or delete violates foreign key constraint "{key.name}"'
     return (
         f"RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', MESSAGE = {literal(message)}, "
         f"SCHEMA = {literal(table.name.schema)}, TABLE = {literal(table.name.name)}, CONSTRAINT = {literal(key.name)};"

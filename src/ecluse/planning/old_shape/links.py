@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ecluse.model.flow import Flow, Follow, Member, Roster, fill, places
-from ecluse.model.names import ident
+from ecluse.model.names import Name, ident
 from ecluse.model.plan import Plan
 from ecluse.planning.old_shape import lookups, views
 from ecluse.planning.old_shape.differs import differs
@@ -45,6 +45,11 @@ class Links:
                     for target in flow.new.members:
                         if target.placed and roster.alias in places(target.select):
                             yield _Linked(roster, flow, follow, target)
+
+    @property
+    def columns(self) -> frozenset[tuple[Name, str]]:
+        """Tables and columns that hold such links, with the other columns of these tables."""
+        return frozenset((linked.target.table.name, name) for linked in self.linked for name in linked.target.columns)
 
     def declarations(self) -> Iterator[str]:
         """Variables for the linked rows as they were, and as they shall be."""

@@ -47,6 +47,35 @@ def as_they_are(plan: Plan, run: int, flow: Flow, image: Callable[[Member], str]
 
 def now(plan: Plan, run: int, roster: Roster, asked: str, written: Written = _NOTHING) -> str:
     """What a live roster says of the keys that a query gives, as a relation."""
+    only = f"m.{ident(roster.column)} = ANY (ARRAY({asked}))"
+    return _rule(plan, roster, {ONLY: only, roster.source: _rows(plan, run, roster, written)})
+
+
+def decide(plan: Plan, run: int, member: Member, image: str, operation: str) -> Iterator[str]:
+    """Let the rosters of a table decide of a row that they do not know yet, beside all others."""
+    for roster in plan.rosters:
+        if roster.live or roster.source != member.alias:
+            continue
+        key, mine = ident(roster.column), ident(roster.key[0])
+        goes = f"s.{key} IS NOT DISTINCT FROM OLD.{key}" if operation == "UPDATE" else ""
+        relations = {
+            ONLY: " OR ".join(
+                [f"m.{key} = NEW.{key}", *(f"{kin} IN (SELECT {kin} FROM {image} m)" for kin in roster.kin)]
+            ),
+            roster.source: _rows(plan, run, roster, Written(image, goes)),
+        }
+        # What it was given is what was there when the run began; the row is new.
+        relations |= {table.alias: f"({table.query})" for table in plan.inputs if table.alias == roster.given}
+        names = flow_sql.column_list((roster.key[0], *roster_sql.columns(roster)))
+        yield (
+            f"IF NOT EXISTS (SELECT FROM {roster.name.sql} r WHERE r.{mine} = NEW.{key}) THEN "
+            f"INSERT INTO {roster.name.sql} ({names}) SELECT {names} FROM {_rule(plan, roster, relations)} j "
+            f"WHERE j.{mine} = NEW.{key}; END IF;"
+        )
+
+
+def _rows(plan: Plan, run: int, roster: Roster, written: Written) -> str:
+    """The rows that a roster is about, as if something had been written: those shown, and the quarantine."""
     flow, source = next((f, m) for f, m in mapped_tables(plan) if m.alias == roster.source)
     listed = flow_sql.column_list(tuple(column.name for column in source.table.columns), "s.")
     held = (
@@ -56,32 +85,12 @@ def now(plan: Plan, run: int, roster: Roster, asked: str, written: Written = _NO
     kept = source.table.name.within(plan.kept_schema).sql
     left = f" WHERE NOT ({written.goes})" if written.goes else ""
     added = f" UNION ALL SELECT {listed} FROM {written.comes} s" if written.comes else ""
-    rows = (
+    return (
         f"(SELECT {listed} FROM ({views.rows(plan, source)}) s{left} "
         f"UNION ALL SELECT {listed} FROM {kept} s WHERE EXISTS ({held}){added})"
     )
-    only = f"m.{ident(roster.column)} = ANY (ARRAY({asked}))"
-    return _rule(plan, roster, rows, only)
 
 
-def decide(plan: Plan, member: Member, image: str, operation: str) -> Iterator[str]:
-    """Let the rosters of a table decide of a row that they do not know yet, beside all others."""
-    listed = flow_sql.column_list(tuple(column.name for column in member.table.columns), "s.")
-    for roster in plan.rosters:
-        if roster.live or roster.source != member.alias:
-            continue
-        key = ident(roster.column)
-        others = f" WHERE s.{key} IS DISTINCT FROM OLD.{key}" if operation == "UPDATE" else ""
-        rows = f"(SELECT {listed} FROM ({views.rows(plan, member)}) s{others} UNION ALL SELECT {listed} FROM {image} s)"
-        rule = _rule(plan, roster, rows, f"m.{key} = NEW.{key}")
-        names = flow_sql.column_list((roster.key[0], *roster_sql.columns(roster)))
-        yield (
-            f"IF NOT EXISTS (SELECT FROM {roster.name.sql} r WHERE r.{ident(roster.key[0])} = NEW.{key}) THEN "
-            f"INSERT INTO {roster.name.sql} ({names}) SELECT {names} FROM {rule} j; END IF;"
-        )
-
-
-def _rule(plan: Plan, roster: Roster, rows: str, only: str) -> str:
+def _rule(plan: Plan, roster: Roster, relations: dict[str, str]) -> str:
     at = places(plan)
-    relations = {ONLY: only, roster.source: rows}
     return f"({fill(roster.select, lambda alias: relations.get(alias) or at.sql(alias))})"

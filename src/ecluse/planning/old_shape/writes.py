@@ -7,18 +7,20 @@ equal is not touched, so what the new application made of it stays, and what the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from ecluse.model.flow import Flow, Member, places
-from ecluse.model.names import Name, ident, literal, short
+from ecluse.model.names import Name, ident, short
 from ecluse.model.plan import Plan
-from ecluse.operations.expressions import rewrite
-from ecluse.planning import flow_sql, held_sql
-from ecluse.planning.old_shape import keys, lookups, meanwhile, views
-from ecluse.planning.old_shape.differs import differs
-from ecluse.planning.old_shape.images import Images, row
+from ecluse.planning import flow_sql
+from ecluse.planning.old_shape import keys, races
+from ecluse.planning.old_shape.differs import becomes, differs
+from ecluse.planning.old_shape.given import Given, refuse
+from ecluse.planning.old_shape.images import Images
 from ecluse.planning.old_shape.links import Links
 from ecluse.planning.old_shape.place import INVOKER, as_invoker, view_name
 from ecluse.planning.old_shape.place import places as old_places
+from ecluse.planning.old_shape.together import Together
 
 
 class Writer:
@@ -34,8 +36,12 @@ class Writer:
         self.at = old_places(plan)
         self.images = Images(plan, flow, member, run)
         self.invoker = as_invoker(member.table) and plan.server_version >= INVOKER
+        self.given = Given(plan, run, member, self.images)
         self.links = Links(plan, run, member)
-        self.concerned = [m for m in flow.new.members if self.images.concerns(m)]
+        self.together = Together(self.images, self._misplaced)
+        # What joins a table that stays is referred to by what is placed.
+        ordered = sorted(flow.new.members, key=lambda m: m.role != "joins")
+        self.concerned = [m for m in ordered if self.images.concerns(m)]
 
     # --- the functions ----------------------------------------------------------------------------
 
@@ -43,7 +49,7 @@ class Writer:
         """Functions and triggers; two of them where the visible rows are written with the writer's own rights."""
         everything = list(self.concerned)
         ours = [m for m in everything if not m.placed] if self.invoker else everything
-        yield meanwhile.trigger(self.plan, self.view)
+        yield races.trigger(self.plan, self.view)
         if self.invoker:
             yield from self._reach()
         yield from self._function("ecluse_a", ours, first=True, last=not self.invoker, definer=True)
@@ -65,9 +71,8 @@ class Writer:
     def _function(self, prefix: str, members: list[Member], *, first: bool, last: bool, definer: bool) -> Iterator[str]:
         name = self._name(prefix)
         body = "\n".join(self._body(members, first=first, last=last))
-        declared = " ".join(
-            ["touched bigint;", keys.DECLARATION, *self.images.declarations(), *self.links.declarations()]
-        )
+        several = (part.declarations() for part in (self.images, self.links, self.together))
+        declared = " ".join(["touched bigint;", keys.DECLARATION, *chain.from_iterable(several)])
         rights = "SECURITY DEFINER " if definer else ""
         yield (
             f"CREATE FUNCTION {name.sql}() RETURNS trigger LANGUAGE plpgsql {rights}SET search_path = '' AS $write$\n"
@@ -80,37 +85,100 @@ class Writer:
         )
 
     def _body(self, members: list[Member], *, first: bool, last: bool) -> Iterator[str]:
-        yield from self._taken(first=first)
         if first:
             yield "IF TG_OP <> 'DELETE' THEN"
-            yield from self._given()
+            yield from self.given.complete()
             yield "END IF;"
-            yield from self._judged()
+            yield from self.given.judged()
         yield "IF TG_OP = 'INSERT' THEN"
         yield from self._prepared("INSERT", first=first)
-        for member in members:
-            yield from self._insert(member)
-        yield from self._proved(last, inserted=True)
+        yield from self._unit(members) if self.images.unit else chain.from_iterable(map(self._insert, members))
+        yield from self._proved(last, "INSERT")
         yield "RETURN NEW;\nELSIF TG_OP = 'UPDATE' THEN"
         yield from self._prepared("UPDATE", first=first)
+        if first and not self._simple:
+            yield from self._waited()
+        yield from self._unit(members) if self.images.unit else self._row(members)
+        yield from self._proved(last, "UPDATE")
+        yield from self.links.link() if last else ()
+        yield "RETURN NEW;\nELSE"
+        yield from self._prepared("DELETE", first=first)
+        if first and not self._simple:
+            yield from self._waited()
+        yield from self.links.link() if last else ()
+        yield from self._unit(members) if self.images.unit else self._row_gone(members)
+        yield from self._proved(last, "DELETE")
+        yield "RETURN OLD;\nEND IF;"
+
+    def _unit(self, members: list[Member]) -> Iterator[str]:
+        """Change a unit as a whole: what is made of its old rows before the write, and after it."""
+        yield from self.together.save()
+        for member in reversed(members):
+            yield from self._gone(member)
+        for member in members:
+            yield from self._update(member)
+            yield from self.together.restore(member)
+
+    def _row(self, members: list[Member]) -> Iterator[str]:
         for member in reversed(members):
             yield from self._where_changed(member, self._gone(member))
         for member in members:
             yield from self._where_changed(member, self._update(member))
-        yield from self._proved(last, inserted=False)
-        yield from self.links.link() if last else ()
-        yield "RETURN NEW;\nELSE"
-        yield from self._prepared("DELETE", first=first)
-        yield from self.links.link() if last else ()
+
+    def _row_gone(self, members: list[Member]) -> Iterator[str]:
+        for member in members:
+            yield from keys.withhold(self.plan, member, self.images, self.links.columns)
         for member in reversed(members):
             yield from self._delete(member)
-        yield "RETURN OLD;\nEND IF;"
+            if member is self.flow.new.anchor:
+                yield "GET DIAGNOSTICS touched = ROW_COUNT;"
+                if sum(m.placed for m in members) > 1:  # the others went already, and a trigger or a policy kept it
+                    yield self._misplaced("touched = 0")
+                yield "IF touched = 0 THEN RETURN NULL; END IF;"  # gone meanwhile
+
+    @property
+    def _simple(self) -> bool:
+        """Whether all that the application sees of a row is one new row."""
+        seen = [m for m in self.concerned if m.role != "aside"]
+        return not self.invoker and not self.images.unit and seen == [self.flow.new.anchor]
+
+    def _waited(self) -> Iterator[str]:
+        """Wait for whoever writes the new rows, and see that they are what the statement saw.
+
+        A unit has been waited for when it was gathered.
+        """
+        if self.images.unit:
+            written = self.images.written_since(races.since(self.plan))
+            yield from races.look_again(self.table, self.images.shown("OLD"), written)
+            return
+        concerned = [m for m in self.concerned if m.role != "aside"]
+        found = [(m, self._there(m, self.images.mapped(m, "OLD")), self._actual(m)) for m in concerned]
+        yield from (races.wait(self.at, *each) for each in found)
+        written = " OR ".join(races.written_since(self.plan, self.at, *each) for each in found)
+        yield from races.look_again(self.table, self.images.shown("OLD"), written)
+
+    def _reach(self) -> Iterator[str]:
+        """A function that lets nobody write what stands aside of a row that he may see and not change.
+
+        To wait for a row asks for the policies of an UPDATE, as that does.
+        """
+        name, anchor = self._name("ecluse_1"), self.flow.new.anchor
+        rows = self._there(anchor, self._mapped(anchor, "OLD"))
+        body = races.wait(self.at, anchor, rows, self._actual(anchor))
+        yield (
+            f"CREATE FUNCTION {name.sql}() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $reach$\n"
+            f"#variable_conflict use_column\nBEGIN\n{body}\nIF FOUND THEN RETURN NEW; END IF;\nRETURN NULL;\n"
+            "END $reach$"
+        )
+        yield f"REVOKE ALL ON FUNCTION {name.sql}() FROM PUBLIC"
+        yield (
+            f"CREATE TRIGGER {ident('ecluse_1')} INSTEAD OF UPDATE ON {self.view.sql} "
+            f"FOR EACH ROW EXECUTE FUNCTION {name.sql}()"
+        )
 
     def _prepared(self, operation: str, *, first: bool) -> Iterator[str]:
         """What is to be read before anything is written."""
         yield from self.images.gather(operation)
-        if first and self.images.unit and operation != "INSERT":
-            yield from self.images.as_it_was()
         yield from self.links.gather(operation)
         if not first:
             return
@@ -121,128 +189,6 @@ class Writer:
         asides = [m for m in self.concerned if m.role == "aside"]
         only = self._changes_of(asides) if operation == "UPDATE" and not self.images.unit else ""
         yield from self._only_where(only, self.images.told(operation))
-
-    # --- the row as it is now ---------------------------------------------------------------------
-
-    def _meanwhile(self) -> meanwhile.Meanwhile:
-        anchor = self.flow.new.anchor
-        anchors = f"{self.at.sql(anchor.alias)} t JOIN {self._mapped(anchor, 'OLD')} o ON {self._actual(anchor, 'o')}"
-        return meanwhile.Meanwhile(self.plan, self.flow, self.member, self.at, anchors, "t")
-
-    def _taken(self, *, first: bool) -> Iterator[str]:
-        """Take the row, and refuse to write one that is not what the statement read; units are taken when gathered.
-
-        With the writer's own rights the row of an UPDATE has been taken before (`_reach`). To DELETE is no right to
-        take a row, so that one is taken for the writer here, and looked at by what it may see itself.
-        """
-        if self.images.unit:
-            return
-        again = self._meanwhile()
-        if not self.invoker:
-            yield "IF TG_OP <> 'INSERT' THEN"
-            yield from again.lock(satellites=True)
-            yield from self._left(again)
-            yield again.refuse_changed(asides=True, shown=self._now(again))
-            yield "END IF;"
-        elif first:
-            yield "IF TG_OP = 'DELETE' THEN"
-            yield from again.lock(satellites=False)
-            yield "END IF;"
-        else:
-            yield f"IF TG_OP = 'DELETE' THEN {again.refuse_changed(asides=False)} END IF;"
-
-    def _reach(self) -> Iterator[str]:
-        """A function that lets nobody write what stands aside of a row that he may see and not change."""
-        name, again = self._name("ecluse_1"), self._meanwhile()
-        body = "\n".join([*again.lock(satellites=False), *self._left(again), again.refuse_changed(asides=False)])
-        yield (
-            f"CREATE FUNCTION {name.sql}() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $reach$\n"
-            f"#variable_conflict use_column\nBEGIN\n{body}\nRETURN NEW;\nEND $reach$"
-        )
-        yield f"REVOKE ALL ON FUNCTION {name.sql}() FROM PUBLIC"
-        yield (
-            f"CREATE TRIGGER {ident('ecluse_1')} INSTEAD OF UPDATE ON {self.view.sql} "
-            f"FOR EACH ROW EXECUTE FUNCTION {name.sql}()"
-        )
-
-    def _left(self, again: meanwhile.Meanwhile) -> Iterator[str]:
-        """Do nothing for a row that has gone, as for a table; one that is seen all the same cannot be written."""
-        yield "IF NOT FOUND THEN"
-        # With his own rights he may see the anchor, and not change it: then it is as if it were not there.
-        unseen = f"NOT EXISTS (SELECT FROM {again.anchors})"
-        yield self._refuse(f"{unseen} AND {again.seen()}", "check_violation", self._no_place)
-        yield "RETURN NULL;\nEND IF;"
-
-    def _now(self, again: meanwhile.Meanwhile) -> str:
-        """The old rows of the anchors, as they are."""
-        return f"({views.rows(self.plan, self.member, f'(SELECT t.* FROM {again.anchors})', self.flow)})"
-
-    @property
-    def _no_place(self) -> str:
-        return f'the new shape has no place for this change of a row of "{self.table.name.name}"'
-
-    # --- what is given ----------------------------------------------------------------------------
-
-    def _given(self) -> Iterator[str]:
-        """Complete NEW as the old table would, and refuse what it would refuse."""
-        for column in self.table.columns:
-            name = ident(column.name)
-            if views.numbered(self.plan, self.table, column):
-                number = views.next_number(self.plan, self.table, column)
-                yield f"IF NEW.{name} IS NULL THEN NEW.{name} := {number}; END IF;"
-            if column.generated:
-                text = rewrite(column.default or "NULL", lambda found: f"NEW.{ident(found.column)}")
-                yield f"NEW.{name} := ({text});"
-            if column.identity == "a":
-                yield self._refuse(
-                    f"TG_OP = 'UPDATE' AND OLD.{name} IS DISTINCT FROM NEW.{name}",
-                    "generated_always",
-                    f'column "{column.name}" can only be updated to DEFAULT, which its view cannot do',
-                    column.name,
-                )
-        for column in self.table.columns:
-            if column.not_null and not column.generated:
-                yield self._refuse(
-                    f"NEW.{ident(column.name)} IS NULL",
-                    "not_null_violation",
-                    f'null value in column "{column.name}" of relation "{self.table.name.name}" '
-                    "violates not-null constraint",
-                    column.name,
-                )
-        for constraint in self.table.constraints:
-            found = held_sql.check_of(constraint)
-            if found and set(constraint.columns) <= {c.name for c in self.table.columns}:
-                condition = rewrite(found, lambda found: f"NEW.{ident(found.column)}")
-                yield self._refuse(
-                    f"({condition}) IS FALSE",
-                    "check_violation",
-                    f'new row for relation "{self.table.name.name}" violates check constraint "{constraint.name}"',
-                )
-
-    def _judged(self) -> Iterator[str]:
-        """Let rosters decide of a row that is new to them, and refuse what the new shape has no place for."""
-        image = row(self.table, "NEW")
-        for operation in ("INSERT", "UPDATE"):
-            if said := list(lookups.decide(self.plan, self.member, image, operation)):
-                yield "\n".join([f"IF TG_OP = {literal(operation)} THEN", *said, "END IF;"])
-        if self.member.rejects:
-            yield "IF TG_OP <> 'DELETE' THEN"
-            for reject in self.member.rejects:
-                condition = self.images.judged(reject.condition)
-                yield self._refuse(
-                    f"EXISTS (SELECT FROM {image} m WHERE ({condition}) IS TRUE)",
-                    "check_violation",
-                    f'the new shape cannot hold this row of "{self.table.name.name}": {reject.reason}',
-                    reject.column,
-                )
-            yield "END IF;"
-
-    def _refuse(self, condition: str, code: str, message: str, column: str = "") -> str:
-        about = f", COLUMN = {literal(column)}" if column else ""
-        return (
-            f"IF {condition} THEN RAISE EXCEPTION USING ERRCODE = {literal(code)}, MESSAGE = {literal(message)}, "
-            f"SCHEMA = {literal(self.table.name.schema)}, TABLE = {literal(self.table.name.name)}{about}; END IF;"
-        )
 
     # --- the difference ---------------------------------------------------------------------------
 
@@ -284,6 +230,8 @@ class Writer:
         """
         table, new = self.at.sql(member.alias), self._mapped(member, "NEW")
         anchors = self._mapped(self.flow.new.anchor, "NEW")
+        left = f"EXISTS (SELECT FROM {table} m JOIN {anchors} a ON {member.join})"
+        yield f"IF EXISTS (SELECT FROM {new} n) OR {left} THEN"
         rest = [c for c in member.table.columns if c.written and c.name not in member.key]
         same = self._same_key(member, "n", "m")
         yield (
@@ -296,26 +244,33 @@ class Writer:
         columns = flow_sql.column_list(member.columns)
         yield (
             f"INSERT INTO {table} ({columns}) SELECT {flow_sql.column_list(member.columns, 'n.')} FROM {new} n "
-            f"WHERE NOT EXISTS (SELECT FROM {table} m WHERE {same});"
+            f"WHERE NOT EXISTS (SELECT FROM {table} m WHERE {same});\nEND IF;"
         )
 
     def _same_key(self, member: Member, one: str, other: str) -> str:
         return " AND ".join(f"{one}.{ident(key)} = {other}.{ident(key)}" for key in member.key)
 
-    def _actual(self, member: Member, alias: str) -> str:
-        """The condition between `t`, a row that is there, and the mapped row `alias` that it is."""
+    def _there(self, member: Member, rows: str) -> str:
+        """Mapped rows, with the keys of the rows that are there for them."""
         if not member.counterpart:
-            return self._same_key(member, "t", alias)
-        table = self.at.sql(member.alias)
-        keys = flow_sql.column_list(member.key, "s.")
-        like = " AND ".join(f"s.{ident(c)} = {alias}.{ident(c)}" for c in member.counterpart)
-        mine = flow_sql.column_list(member.key, "t.")
-        return f"({mine}) = (SELECT {keys} FROM {table} s WHERE {like} ORDER BY {keys} LIMIT 1)"
+            return rows
+        like = " AND ".join(f"s.{ident(c)} = q.{ident(c)}" for c in member.counterpart)
+        named = ", ".join(f"s.{ident(key)} AS {_found(n)}" for n, key in enumerate(member.key))
+        order = flow_sql.column_list(member.key, "s.")
+        found = f"SELECT {named} FROM {self.at.sql(member.alias)} s WHERE {like} ORDER BY {order} LIMIT 1"
+        return f"(SELECT q.*, f.* FROM {rows} q CROSS JOIN LATERAL ({found}) f)"
+
+    def _actual(self, member: Member) -> str:
+        """The condition between `t`, a row that is there, and `o`, one of `_there`."""
+        if not member.counterpart:
+            return self._same_key(member, "t", "o")
+        return " AND ".join(f"t.{ident(key)} = o.{_found(n)}" for n, key in enumerate(member.key))
 
     def _insert(self, member: Member) -> Iterator[str]:
         if self._apart(member):
             yield from self._put_aside(member)
             return
+        yield from self._joined(member)
         new = self._mapped(member, "NEW")
         known = ""
         if self.images.unit or not self._one_to_one(member):
@@ -329,11 +284,19 @@ class Writer:
         )
         if member is self.flow.new.anchor and not self.images.unit:
             yield "GET DIAGNOSTICS touched = ROW_COUNT;"
-            yield self._refuse(
+            yield refuse(
+                self.table,
                 "touched = 0",
                 "check_violation",
                 f'the new shape has no place for this row of "{self.table.name.name}"',
             )
+
+    def _joined(self, member: Member) -> Iterator[str]:
+        """Note beside what joins a table that stays: a rollback takes just that away again."""
+        if member.role == "joins":
+            beside, columns = member.table.name.within(self.plan.next_schema), flow_sql.column_list(member.columns)
+            rows = f"SELECT {columns} FROM {self._mapped(member, 'NEW')} n"
+            yield f"INSERT INTO {beside.sql} ({columns}) {rows} ON CONFLICT DO NOTHING;"
 
     def _without_old(self, member: Member, operation: str) -> str:
         if operation == "INSERT" and not self.images.unit:
@@ -358,9 +321,9 @@ class Writer:
         """Rows that the row made and makes no more."""
         if self._apart(member) or (self._one_to_one(member) and member.role != "aside"):
             return
-        old, new = self._mapped(member, "OLD"), self._mapped(member, "NEW")
+        old, new = self._there(member, self._mapped(member, "OLD")), self._mapped(member, "NEW")
         yield (
-            f"DELETE FROM {self.at.sql(member.alias)} t USING {old} o WHERE {self._actual(member, 'o')} "
+            f"DELETE FROM {self.at.sql(member.alias)} t USING {old} o WHERE {self._actual(member)} "
             f"AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')});"
         )
 
@@ -368,29 +331,28 @@ class Writer:
         if self._apart(member):
             yield from self._put_aside(member)
             return
-        old, new = self._mapped(member, "OLD"), self._mapped(member, "NEW")
+        old, new = self._there(member, self._mapped(member, "OLD")), self._mapped(member, "NEW")
         one = self._one_to_one(member) and member.role != "aside"
         both = "true" if one else self._same_key(member, "o", "n")
         columns = [c for c in member.table.columns if c.written and c.identity != "a"]
         if not one:
             columns = [c for c in columns if c.name not in member.key]
         changed = {c.name: differs(c, f"o.{ident(c.name)}", f"n.{ident(c.name)}") for c in columns}
-        sets = ", ".join(
-            f"{ident(name)} = CASE WHEN {test} THEN n.{ident(name)} ELSE t.{ident(name)} END"
-            for name, test in changed.items()
-        )
+        sets = ", ".join(f"{ident(c.name)} = {becomes(c)}" for c in columns)
         any_ = " OR ".join(changed.values())
         # Its triggers fire for each row of an UPDATE, also where nothing of it changes.
         fires = one and any(t.row and "update" in t.events for t in member.table.triggers)
         if sets:
-            yield (
+            update = (
                 # Each value is worked out once: it is compared, and then perhaps written.
                 f"WITH o AS MATERIALIZED (SELECT * FROM {old} q), n AS MATERIALIZED (SELECT * FROM {new} q) "
                 f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM o JOIN n ON {both} "
-                f"WHERE {self._actual(member, 'o')}{'' if fires else f' AND ({any_})'};"
+                f"WHERE {self._actual(member)}{'' if fires else f' AND ({any_})'}"
             )
-        if fires and any(t.row and t.before for t in member.table.triggers) and not self.images.unit:
-            yield from self._vetoed(f"EXISTS (SELECT FROM {old} o, {new} n WHERE {any_})")
+            yield from self._raced(member, update) if one and self._simple else [f"{update};"]
+            if one:
+                yield from self._unwritten(f"EXISTS (SELECT FROM {old} o, {new} n WHERE {any_})")
+        yield from self._joined(member)
         if not one:
             columns_ = flow_sql.column_list(member.columns + tuple(dict(member.fixed)))
             values = ", ".join([flow_sql.column_list(member.columns, "n."), *dict(member.fixed).values()])
@@ -399,13 +361,24 @@ class Writer:
                 f"SELECT {values} FROM {new} n{self._without_old(member, 'UPDATE')};"
             )
 
-    def _vetoed(self, changes: str) -> Iterator[str]:
-        """A trigger kept the anchor as it was. Where that is no change anyway, what stands aside may still be one."""
-        beside = self._changes_of([m for m in self.concerned if m is not self.flow.new.anchor])
-        yield "GET DIAGNOSTICS touched = ROW_COUNT;"
+    def _raced(self, member: Member, update: str) -> Iterator[str]:
+        """Write at once where the row is what the statement saw, which is the rule; else look closer first."""
+        yield f"{update} AND {races.still(c for c in member.table.columns if c.written)};"
+        yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN"
+        yield from self._waited()
+        yield f"{update};\nGET DIAGNOSTICS touched = ROW_COUNT;\nEND IF;"
+
+    def _unwritten(self, changes: str) -> Iterator[str]:
+        """A trigger may keep the anchor as it was, and the row with it; else the row that is seen has no anchor."""
+        if not self._simple:
+            yield "GET DIAGNOSTICS touched = ROW_COUNT;"
+        anchor = self.flow.new.anchor
+        beside = self._changes_of([m for m in self.concerned if m is not anchor])
+        if any(m.placed for m in self.concerned if m is not anchor) or not _kept_by_triggers(anchor):
+            beside = "true"
         yield f"IF touched = 0 THEN IF {changes} THEN"
-        if len(self.concerned) > 1:
-            yield self._refuse(beside or "true", "check_violation", self._no_place)
+        if beside:
+            yield self._misplaced(beside)
         yield "RETURN NULL;\nEND IF; END IF;"
 
     def _delete(self, member: Member) -> Iterator[str]:
@@ -422,28 +395,30 @@ class Writer:
         if self.images.unit:
             new = self._mapped(member, "NEW")
             left = f" AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')})"
-        yield f"DELETE FROM {table} t USING {self._mapped(member, 'OLD')} o WHERE {self._actual(member, 'o')}{left};"
-        if member is anchor and not self.images.unit:
-            yield from self._kept()
-
-    def _kept(self) -> Iterator[str]:
-        """A policy or a trigger kept the anchor: nothing is deleted, and nothing else may have been."""
-        yield "GET DIAGNOSTICS touched = ROW_COUNT;"
-        if sum(m.placed for m in self.concerned) > 1:
-            yield self._refuse("touched = 0", "check_violation", self._no_place)
-        yield "IF touched = 0 THEN RETURN NULL; END IF;"
+        there = self._there(member, self._mapped(member, "OLD"))
+        delete = f"DELETE FROM {table} t USING {there} o WHERE {self._actual(member)}{left}"
+        raced = self._simple and member is anchor
+        yield from self._raced(member, delete) if raced else [f"{delete};"]
 
     # --- afterwards -------------------------------------------------------------------------------
 
-    def _proved(self, last: bool, *, inserted: bool) -> Iterator[str]:
+    def _misplaced(self, condition: str) -> str:
+        message = f'the new shape has no place for this change of a row of "{self.table.name.name}"'
+        return refuse(self.table, condition, "check_violation", message)
+
+    def _proved(self, last: bool, operation: str) -> Iterator[str]:
         """See that the old shape shows what was written, and give RETURNING what triggers made of it."""
         if not last:
             return
         placed = [m for m in self.flow.new.members if m.placed]
+        if self.images.unit:
+            yield self._misplaced(self.together.missing())
+        if operation == "DELETE":
+            return
         shown = self._shown()
         if self.images.unit or len(placed) > 1:
             missed = f"NOT EXISTS ({shown})"
-            if not inserted:
+            if operation == "UPDATE":
                 kept = [
                     f"(NOT ({differs(c, f'OLD.{ident(c.name)}', f'NEW.{ident(c.name)}')}) "
                     f"OR {differs(c, f'v.{ident(c.name)}', f'OLD.{ident(c.name)}')})"
@@ -451,7 +426,7 @@ class Writer:
                     if c.written
                 ]
                 missed = f"NOT EXISTS ({shown} AND {' AND '.join(kept)})"
-            yield self._refuse(missed, "check_violation", self._no_place)
+            yield self._misplaced(missed)
         if any(t.row and t.before for m in placed for t in m.table.triggers):
             items = ", ".join(f"NEW.{ident(c.name)}" for c in self.table.columns)
             yield f"SELECT * INTO {items} FROM ({shown}) s;"
@@ -462,3 +437,11 @@ class Writer:
             return self.images.shown()
         same = " AND ".join(f"v.{ident(key)} = NEW.{ident(key)}" for key in self.member.key)
         return f"SELECT v.* FROM {self.view.sql} v WHERE {same}"
+
+
+def _kept_by_triggers(member: Member) -> bool:
+    return any(t.row and t.before and "update" in t.events for t in member.table.triggers)
+
+
+def _found(number: int) -> str:
+    return f"ecluse_{number}"
