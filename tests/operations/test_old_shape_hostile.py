@@ -259,3 +259,33 @@ def test_rows_that_a_trigger_changes_in_the_same_statement(database: Database, t
         assert conn.execute("UPDATE jobs SET boss = NULL WHERE place > 1").rowcount == 19
         conn.commit()
         assert conn.execute("SELECT count(*) FROM jobs WHERE boss IS NULL").fetchone() == (20,)
+
+
+LAST = MERGE.replace('hits = "sum"', 'hits = "sum", said = "last"')
+
+
+def test_what_the_new_application_made_of_several_rows(database: Database, tmp_path: Path) -> None:
+    """A write of one old row leaves the others as they are seen, and no sum is written that nobody has worked out."""
+    stage, there = switched(database, tmp_path, TURNS, LAST)
+    seen = "SELECT id, said, hits FROM turns WHERE session = 'a' ORDER BY id"
+    with sessions(database, there) as (new, old):
+        new.autocommit = old.autocommit = True
+        new.execute("UPDATE turns SET hits = 10, said = 'N' WHERE session = 'a'")
+        for statement in (
+            "UPDATE turns SET hits = hits + 1 WHERE id = 1",
+            "INSERT INTO turns (session, said, hits) VALUES ('a', 'x', 0)",
+        ):
+            with pytest.raises(psycopg.errors.CheckViolation, match="the new shape has no place for this change"):
+                old.execute(statement.encode())
+        old.execute("UPDATE turns SET said = 'first' WHERE id = 1")
+        rows = [(1, "first", 1), (2, "N", 10)]
+        assert old.execute(seen).fetchall() == rows
+        assert new.execute("SELECT id, said, hits FROM turns WHERE session = 'a'").fetchall() == [(1, "N", 10)]
+        old.execute("DELETE FROM turns WHERE id = 1")
+        assert new.execute("SELECT id, said, hits FROM turns WHERE session = 'a'").fetchall() == [(2, "N", 10)]
+        assert old.execute(seen).fetchall() == rows[1:]
+    stage.verify()
+    stage.rollback()
+    with psycopg.connect(database.conninfo) as conn:
+        assert conn.execute(seen).fetchall() == rows[1:]
+        assert conn.execute("SELECT count(*) FROM ecluse.parked").fetchone() == (0,)

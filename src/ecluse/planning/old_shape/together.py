@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from ecluse.model.flow import Member
 from ecluse.model.names import ident
 from ecluse.planning.flow_sql import column_list
-from ecluse.planning.old_shape.differs import becomes
+from ecluse.planning.old_shape.differs import becomes, differs
 from ecluse.planning.old_shape.images import Images
 
 
@@ -76,7 +76,7 @@ class Together:
         )
 
     def missing(self) -> str:
-        """Whether old rows of the units are not shown, or are and should not be."""
+        """Whether old rows of the units are not shown as they should be, or are shown and should not be."""
         found = []
         for old in self.images.flow.old.members:
             stored = f"({self.images.seen(old)})"
@@ -86,4 +86,13 @@ class Together:
                     f"EXISTS (SELECT FROM {one} v WHERE NOT EXISTS (SELECT FROM {other} w "
                     f"WHERE {same_key(old, 'v', 'w')}))"
                 )
+            if not self._triggers:
+                other = " OR ".join(differs(c, f"v.{ident(c.name)}", f"w.{ident(c.name)}") for c in old.table.columns)
+                both = f"{stored} v JOIN {should} w ON {same_key(old, 'v', 'w')}"
+                found.append(f"EXISTS (SELECT FROM {both} WHERE {other})")
         return " OR ".join(found)
+
+    @property
+    def _triggers(self) -> bool:
+        """Whether a trigger may make of new rows what it likes."""
+        return any(t.row and t.before for m in self.images.flow.new.members if m.placed for t in m.table.triggers)

@@ -114,10 +114,39 @@ class Writer:
         """Change a unit as a whole: what is made of its old rows before the write, and after it."""
         yield from self.together.save()
         for member in reversed(members):
-            yield from self._gone(member)
+            yield from self._gone(member) if member.role != "aside" else self._not_aside(member, self.images.news())
         for member in members:
+            if member.role == "aside":
+                yield from self._kept_aside(member)
+                continue
+            yield from self._overruled(member)
             yield from self._update(member)
             yield from self.together.restore(member)
+
+    def _overruled(self, member: Member) -> Iterator[str]:
+        """Refuse to write over a value of which the old rows tell another one: what they are changed to, it is not.
+
+        A sum that the new application has changed is no sum of the old rows any more, and adding to one of them says
+        nothing of it. Of documents only the keys that change are written.
+        """
+        alike = {name for name, _ in member.alike}
+        columns = [
+            c
+            for c in member.table.columns
+            if c.written and c.name not in {*member.key, *alike} and c.type != "jsonb" and c.identity != "a"
+        ]
+        lost = [
+            f"({differs(c, f'o.{ident(c.name)}', f'n.{ident(c.name)}')} "
+            f"AND {differs(c, f't.{ident(c.name)}', f'o.{ident(c.name)}')} "
+            f"AND {differs(c, f't.{ident(c.name)}', f'n.{ident(c.name)}')})"
+            for c in columns
+        ]
+        if lost:
+            old, new = self._there(member, self._mapped(member, "OLD")), self._mapped(member, "NEW")
+            yield self._misplaced(
+                f"EXISTS (SELECT FROM {self.at.sql(member.alias)} t JOIN {old} o ON {self._actual(member)} "
+                f"JOIN {new} n ON {self._same_key(member, 'o', 'n')} WHERE {' OR '.join(lost)})"
+            )
 
     def _row(self, members: list[Member]) -> Iterator[str]:
         for member in reversed(members):
@@ -232,19 +261,31 @@ class Writer:
         anchors = self._mapped(self.flow.new.anchor, "NEW")
         left = f"EXISTS (SELECT FROM {table} m JOIN {anchors} a ON {member.join})"
         yield f"IF EXISTS (SELECT FROM {new} n) OR {left} THEN"
-        rest = [c for c in member.table.columns if c.written and c.name not in member.key]
-        same = self._same_key(member, "n", "m")
+        yield from self._not_aside(member, anchors)
+        yield from self._kept_aside(member)
+        yield "END IF;"
+
+    def _not_aside(self, member: Member, anchors: str) -> Iterator[str]:
+        """Delete what stands aside of these anchors and is not to be kept."""
+        new, same = self._mapped(member, "NEW"), self._same_key(member, "n", "m")
         yield (
-            f"DELETE FROM {table} m USING {anchors} a WHERE {member.join} "
+            f"DELETE FROM {self.at.sql(member.alias)} m USING {anchors} a WHERE {member.join} "
             f"AND NOT EXISTS (SELECT FROM {new} n WHERE {same});"
         )
+
+    def _kept_aside(self, member: Member) -> Iterator[str]:
+        """Make what stands aside what it is to be: nobody but the engine has written there."""
+        table, new = self.at.sql(member.alias), self._mapped(member, "NEW")
+        rest = [c for c in member.table.columns if c.written and c.name not in member.key]
+        same = self._same_key(member, "n", "m")
         changed = " OR ".join(differs(c, f"m.{ident(c.name)}", f"n.{ident(c.name)}") for c in rest)
         sets = ", ".join(f"{ident(c.name)} = n.{ident(c.name)}" for c in rest)
-        yield f"UPDATE {table} m SET {sets} FROM {new} n WHERE {same} AND ({changed});"
+        if sets:
+            yield f"UPDATE {table} m SET {sets} FROM {new} n WHERE {same} AND ({changed});"
         columns = flow_sql.column_list(member.columns)
         yield (
             f"INSERT INTO {table} ({columns}) SELECT {flow_sql.column_list(member.columns, 'n.')} FROM {new} n "
-            f"WHERE NOT EXISTS (SELECT FROM {table} m WHERE {same});\nEND IF;"
+            f"WHERE NOT EXISTS (SELECT FROM {table} m WHERE {same});"
         )
 
     def _same_key(self, member: Member, one: str, other: str) -> str:
