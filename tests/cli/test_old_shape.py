@@ -207,6 +207,16 @@ def test_a_rollback_gives_the_roles_their_search_path_back(project: Project, own
     assert project.execute("SELECT count(*) FROM conversations WHERE question = 'hello'") == [(2,)]
 
 
+@pytest.mark.parametrize(("now", "left"), [("{0}, app, public", "app, public"), ("app", "app")])
+def test_a_search_path_that_was_changed_meanwhile(project: Project, now: str, left: str) -> None:
+    """What somebody set since is not ours to take back; only our schema goes from it."""
+    assert project.run("switch", "uuids", "--old-shape-for", OLD).status == 0
+    where = f"ALTER ROLE {OLD} IN DATABASE {project.execute('SELECT current_database()')[0][0]}"
+    project.execute(f"{where} SET search_path TO {now.format('ecluse_before_uuids')}")
+    assert project.run("rollback", "uuids").status == 0
+    assert settings(project) == [(OLD, [f"search_path={left}"])]
+
+
 # --- what the plan says -----------------------------------------------------------------------------
 
 
@@ -288,6 +298,11 @@ def test_triggers_of_the_new_tables_find_what_they_name(declared: Project) -> No
         CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql
             AS $$BEGIN INSERT INTO audit VALUES (pg_typeof(NEW.id)::text); RETURN NULL; END$$;
         CREATE TRIGGER noted AFTER INSERT ON conversations FOR EACH ROW EXECUTE FUNCTION noted()""")
+    (told,) = found(declared, "old-shape-trigger").values()
+    assert "noted is called with the rights of" in told["message"]
+    assert found(declared, "old-shape-rights") == {}
+    declared.execute(f"ALTER TABLE conversations OWNER TO {OLD}")
+    assert set(found(declared, "old-shape-rights")) == {"public.conversations"}
     assert declared.run("apply", "uuids", "--switch").status == 0
     with session(declared) as conn:
         assert asked(conn, WRITE) == "text"

@@ -93,6 +93,35 @@ def test_policies_hold(any_server_database: Database, tmp_path: Path) -> None:
         assert found.fetchone() == (22, 2)
 
 
+READ_ALL = f"""
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY seen ON notes FOR SELECT USING (true);
+CREATE POLICY made ON notes FOR INSERT WITH CHECK (owner = current_user);
+CREATE POLICY changed ON notes FOR UPDATE USING (owner = current_user);
+CREATE POLICY gone ON notes FOR DELETE USING (owner = current_user);
+GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO {ROLE};
+CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN NEW.secret := current_user; RETURN NEW; END$$;
+CREATE TRIGGER mark BEFORE INSERT OR UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION mark();
+"""
+
+
+def test_rows_that_may_only_be_seen(database: Database, tmp_path: Path) -> None:
+    """What is not theirs to change is not counted, and neither is what stands aside of it: how its key was written."""
+    stage = switched(database, tmp_path, BEFORE + READ_ALL)
+    with clerk(database) as conn:
+        keys = conn.execute("SELECT id FROM notes WHERE owner = 'other' ORDER BY id").fetchall()
+        assert conn.execute("UPDATE notes SET id = lower(id) WHERE owner = 'other'").rowcount == 0
+        assert conn.execute("DELETE FROM notes WHERE owner = 'other'").rowcount == 0
+        assert conn.execute("UPDATE notes SET body = 'x'").rowcount == 11
+        assert conn.execute("SELECT id FROM notes WHERE owner = 'other' ORDER BY id").fetchall() == keys
+        made = "INSERT INTO notes (id, body) VALUES (gen_random_uuid()::text, 'new') RETURNING secret"
+        assert conn.execute(made).fetchone() == (ROLE,)
+        changed = "UPDATE notes SET id = lower(id) WHERE body = 'x' AND id <> lower(id) RETURNING secret"
+        assert conn.execute(changed).fetchone() == (ROLE,)
+    stage.verify()
+
+
 def test_columns_hold(database: Database, tmp_path: Path) -> None:
     """Who had rights on some columns has them on these, and on no others."""
     switched(database, tmp_path, BEFORE + COLUMNS)

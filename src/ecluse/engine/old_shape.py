@@ -101,15 +101,16 @@ def _announce(run: Run, conn: Connection, roles: Sequence[str]) -> None:
     """The schema, and the settings of the roles; what these were is in the record."""
     schema = run.plan.before_schema
     conn.execute(f"CREATE SCHEMA IF NOT EXISTS {ident(schema)}")
-    settings = {}
+    settings, told = {}, {}
     for role in roles:
         if not conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
             raise WrongState(f"there is no role '{role}'", hint="SELECT rolname FROM pg_roles", state=_NOTHING)
         own, effective = _search_path(conn, role)
         settings[role] = own
         conn.execute(f"GRANT USAGE ON SCHEMA {ident(schema)} TO {ident(role)}")
-        _set_path(run, conn, role, [schema, *(part for part in effective if part != schema)])
-    journal.record_step(conn, run.id, READY, roles=list(roles), settings=settings)
+        told[role] = [schema, *(part for part in effective if part != schema)]
+        _set_path(run, conn, role, told[role])
+    journal.record_step(conn, run.id, READY, roles=list(roles), settings=settings, told=told)
 
 
 def _note_since(run: Run, conn: Connection) -> str:
@@ -289,11 +290,18 @@ def leave(run: Run, conn: Connection) -> None:
 
 
 def _restore(run: Run, conn: Connection, record: dict[str, object]) -> None:
-    settings = record.get("settings")
+    """Give each role the setting that it had; one that somebody changed meanwhile only loses our schema."""
+    settings, told = record.get("settings"), record.get("told") or {}
     assert isinstance(settings, dict)
+    assert isinstance(told, dict)
     for role, path in settings.items():
-        if conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+        if not conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+            continue
+        now = _search_path(conn, role)[0]
+        if now == told.get(role, now):
             _set_path(run, conn, role, path)
+        elif now and run.plan.before_schema in now:
+            _set_path(run, conn, role, [part for part in now if part != run.plan.before_schema])
 
 
 def _objects(conn: Connection, schema: str) -> list[tuple[str, str]]:

@@ -91,6 +91,14 @@ def notes(plan: Plan) -> Iterator[Hazard]:
             "INSTEAD OF triggers, and ON CONFLICT DO NOTHING fails there on a row that exists; so do TRUNCATE, and "
             "MERGE before PostgreSQL 17. Tables that only got columns have all but TRUNCATE",
         )
+        yield Hazard(
+            "old-shape-at-once",
+            "note",
+            plan.before_schema,
+            f"an UPDATE or DELETE through the views of {', '.join(mapped)} that finds its row changed by somebody else "
+            "meanwhile fails with could not serialize access (40001), where a table would wait and look again: the "
+            "old application has to try again",
+        )
 
 
 # --- what does not follow the search_path -----------------------------------------------------------
@@ -100,6 +108,7 @@ def warnings(plan: Plan, catalog: Catalog) -> Iterator[Hazard]:
     """What the old application will meet in the new shape, whatever its search_path."""
     yield from _locks(plan)
     yield from _slow(plan)
+    yield from _rights(plan, catalog)
     yield from _functions(plan, catalog)
     yield from _views(plan, catalog)
 
@@ -130,6 +139,36 @@ def _slow(plan: Plan) -> Iterator[Hazard]:
                 "application that looks for some of them reads them all, as the mapping does, and SELECT ... FOR "
                 "UPDATE locks none of them",
                 "try the old application on a copy of the database; a large table makes it slow",
+            )
+
+
+def _rights(plan: Plan, catalog: Catalog) -> Iterator[Hazard]:
+    """A trigger of a new table is called with the rights of whoever writes that: here of whoever switched."""
+    role = catalog.role
+    for flow, member in mapped_tables(plan):
+        if as_invoker(member.table):
+            continue
+        name, new = member.table.name, [m.table for m in flow.new.members if m.placed]
+        if fired := [trigger.name for table in new for trigger in table.triggers]:
+            yield Hazard(
+                "old-shape-trigger",
+                "warn",
+                str(name),
+                f"where the old application writes {name}, {', '.join(fired)} is called with the rights of "
+                f"'{role.name}', and current_user is that role there",
+                "see whether the triggers ask who writes; session_user is who is connected",
+            )
+        owners = {table.owner for table in (member.table, *new) if table.owner} - {role.name}
+        if owners and role.superuser:
+            yield Hazard(
+                "old-shape-rights",
+                "warn",
+                str(name),
+                f"where the old application writes {name}, all triggers of the new table are called with the rights of "
+                f"'{role.name}', a superuser, also those that {', '.join(sorted(owners))} may put on it, and with "
+                "functions and operators that others made in the schemas of the search_path",
+                "let a role carry out the migration that is no superuser and has the rights of the owner, or trust "
+                "whoever owns the table and those schemas",
             )
 
 

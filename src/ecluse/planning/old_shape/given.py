@@ -23,6 +23,12 @@ def refuse(table: Table, condition: str, code: str, message: str, column: str = 
     )
 
 
+def misplaced(table: Table, condition: str) -> str:
+    """Refuse a change that the new shape has no place for."""
+    message = f'the new shape has no place for this change of a row of "{table.name.name}"'
+    return refuse(table, condition, "check_violation", message)
+
+
 class Given:
     """The row NEW of an old table, before anything is written."""
 
@@ -40,6 +46,14 @@ class Given:
             if column.generated:
                 text = rewrite(column.default or "NULL", lambda found: f"NEW.{ident(found.column)}")
                 yield f"NEW.{name} := ({text});"
+            if column.identity == "a":
+                yield refuse(
+                    self.table,
+                    f"TG_OP = 'UPDATE' AND OLD.{name} IS DISTINCT FROM NEW.{name}",
+                    "generated_always",
+                    f'column "{column.name}" can only be updated to DEFAULT, which its view cannot do',
+                    column.name,
+                )
         for column in self.table.columns:
             if column.not_null and not column.generated:
                 yield refuse(

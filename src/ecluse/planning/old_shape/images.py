@@ -14,6 +14,7 @@ from ecluse.model.names import ident
 from ecluse.model.plan import Plan
 from ecluse.planning import flow_sql
 from ecluse.planning.old_shape import lookups, told, views
+from ecluse.planning.old_shape.meanwhile import Meanwhile
 from ecluse.planning.old_shape.place import needs_unit, view_name
 from ecluse.planning.old_shape.place import places as old_places
 
@@ -85,6 +86,7 @@ class Images:
             return
         named = " UNION ".join(self._units(record) for record in _RECORDS[operation])
         yield f"units := ARRAY({named});"
+        yield from self.meanwhile().lock(satellites=True)
         for old in self.flow.old.members:
             was, now = self._variable(old, "OLD"), self._variable(old, "NEW")
             yield f"{was} := ARRAY({self.stored(old)});"
@@ -119,6 +121,22 @@ class Images:
         found = flow_sql.find(side, self.at)
         anchor = self.at.sql(side.anchor.alias)
         return f"(SELECT m.* FROM (SELECT DISTINCT t.unit FROM unnest(units) t(unit)) u JOIN {anchor} m ON {found})"
+
+    def meanwhile(self) -> Meanwhile:
+        """What others did to these units since."""
+        side = self.flow.new
+        units = "(SELECT DISTINCT t.unit FROM unnest(units) t(unit)) u"
+        anchors = f"{units} JOIN {self.at.sql(side.anchor.alias)} m ON {flow_sql.find(side, self.at)}"
+        return Meanwhile(self.plan, self.flow, self.member, self.at, anchors, "m")
+
+    def as_it_was(self) -> Iterator[str]:
+        """See that the row is still among those of its unit, as the statement read it."""
+        again = self.meanwhile()
+        stored = f"unnest({self._variable(self.member, 'OLD')})"
+        yield f"IF NOT EXISTS (SELECT FROM {stored} v WHERE {again.same()}) THEN"
+        yield f"IF NOT {again.seen()} THEN RETURN NULL; END IF;"
+        yield again.refuse_changed(asides=True, shown=stored)
+        yield "END IF;"
 
     def _changed(self, was: str, operation: str) -> str:
         kind = view_name(self.plan, self.member.table).sql

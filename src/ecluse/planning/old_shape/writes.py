@@ -13,13 +13,14 @@ from ecluse.model.flow import Flow, Member, places
 from ecluse.model.names import Name, ident, short
 from ecluse.model.plan import Plan
 from ecluse.planning import flow_sql
-from ecluse.planning.old_shape import keys, races
+from ecluse.planning.old_shape import keys, meanwhile
 from ecluse.planning.old_shape.differs import becomes, differs
-from ecluse.planning.old_shape.given import Given, refuse
+from ecluse.planning.old_shape.given import Given, misplaced, refuse
 from ecluse.planning.old_shape.images import Images
 from ecluse.planning.old_shape.links import Links
 from ecluse.planning.old_shape.place import INVOKER, as_invoker, view_name
 from ecluse.planning.old_shape.place import places as old_places
+from ecluse.planning.old_shape.taking import Taking
 from ecluse.planning.old_shape.together import Together
 
 
@@ -41,6 +42,8 @@ class Writer:
         self.together = Together(self.images, self._misplaced)
         # What joins a table that stays is referred to by what is placed.
         ordered = sorted(flow.new.members, key=lambda m: m.role != "joins")
+        old = self._mapped(flow.new.anchor, "OLD")
+        self.taking = Taking(plan, flow, member, self.images, old, invoker=self.invoker)
         self.concerned = [m for m in ordered if self.images.concerns(m)]
 
     # --- the functions ----------------------------------------------------------------------------
@@ -49,6 +52,9 @@ class Writer:
         """Functions and triggers; two of them where the visible rows are written with the writer's own rights."""
         everything = list(self.concerned)
         ours = [m for m in everything if not m.placed] if self.invoker else everything
+        yield meanwhile.trigger(self.plan, self.view)
+        if self.invoker:
+            yield from self.taking.reach(self._name("ecluse_1"))
         yield from self._function("ecluse_a", ours, first=True, last=not self.invoker, definer=True)
         if self.invoker:
             for member in everything:
@@ -82,6 +88,7 @@ class Writer:
         )
 
     def _body(self, members: list[Member], *, first: bool, last: bool) -> Iterator[str]:
+        yield from self.taking.take(first=first)
         if first:
             yield "IF TG_OP <> 'DELETE' THEN"
             yield from self.given.complete()
@@ -93,17 +100,11 @@ class Writer:
         yield from self._proved(last, "INSERT")
         yield "RETURN NEW;\nELSIF TG_OP = 'UPDATE' THEN"
         yield from self._prepared("UPDATE", first=first)
-        if first and not self._simple:
-            yield from self._waited()
-            yield from self.images.gather("UPDATE")  # again, as it is now that nobody else writes it
         yield from self._unit(members) if self.images.unit else self._row(members)
         yield from self._proved(last, "UPDATE")
         yield from self.links.link() if last else ()
         yield "RETURN NEW;\nELSE"
         yield from self._prepared("DELETE", first=first)
-        if first and not self._simple:
-            yield from self._waited()
-            yield from self.images.gather("DELETE")
         yield from self.links.link() if last else ()
         yield from self._unit(members) if self.images.unit else self._row_gone(members)
         yield from self._proved(last, "DELETE")
@@ -129,28 +130,12 @@ class Writer:
             yield from keys.withhold(self.plan, member, self.images, self.links.columns)
         for member in reversed(members):
             yield from self._delete(member)
-            if member is self.flow.new.anchor:
-                yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN RETURN NULL; END IF;"  # gone meanwhile
-
-    @property
-    def _simple(self) -> bool:
-        """Whether all that the application sees of a row is one new row."""
-        seen = [m for m in self.concerned if m.role != "aside"]
-        return not self.invoker and not self.images.unit and seen == [self.flow.new.anchor]
-
-    def _waited(self) -> Iterator[str]:
-        """Wait for whoever writes the new rows, and see that they are what the statement saw."""
-        written = [m for m in self.concerned if m.role != "aside"]
-        for member in written:
-            yield races.wait(
-                self.at, member, self._there(member, self.images.mapped(member, "OLD")), self._actual(member)
-            )
-        owns = (races.own(self.at, m, self._there(m, self.images.mapped(m, "OLD")), self._actual(m)) for m in written)
-        yield from races.look_again(self.table, self.images.shown("OLD"), " OR ".join(owns), several=self.images.unit)
 
     def _prepared(self, operation: str, *, first: bool) -> Iterator[str]:
         """What is to be read before anything is written."""
         yield from self.images.gather(operation)
+        if first and self.images.unit and operation != "INSERT":
+            yield from self.images.as_it_was()
         yield from self.links.gather(operation)
         if not first:
             return
@@ -321,7 +306,9 @@ class Writer:
                 f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM o JOIN n ON {both} "
                 f"WHERE {self._actual(member)}{'' if fires else f' AND ({any_})'}"
             )
-            yield from self._raced(member, update) if one and self._simple else [f"{update};"]
+            yield f"{update};"
+        if fires and any(t.row and t.before for t in member.table.triggers) and not self.images.unit:
+            yield from self._vetoed(f"EXISTS (SELECT FROM {old} o, {new} n WHERE {any_})")
         yield from self._joined(member)
         if not one:
             columns_ = flow_sql.column_list(member.columns + tuple(dict(member.fixed)))
@@ -331,12 +318,14 @@ class Writer:
                 f"SELECT {values} FROM {new} n{self._without_old(member, 'UPDATE')};"
             )
 
-    def _raced(self, member: Member, update: str) -> Iterator[str]:
-        """Write at once where the row is what the statement saw, which is the rule; else look closer first."""
-        yield f"{update} AND {races.still(c for c in member.table.columns if c.written)};"
-        yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN"
-        yield from self._waited()
-        yield f"{update};\nEND IF;"
+    def _vetoed(self, changes: str) -> Iterator[str]:
+        """A trigger kept the anchor as it was. Where that is no change anyway, what stands aside may still be one."""
+        beside = self._changes_of([m for m in self.concerned if m is not self.flow.new.anchor])
+        yield "GET DIAGNOSTICS touched = ROW_COUNT;"
+        yield f"IF touched = 0 THEN IF {changes} THEN"
+        if len(self.concerned) > 1:
+            yield self._misplaced(beside or "true")
+        yield "RETURN NULL;\nEND IF; END IF;"
 
     def _delete(self, member: Member) -> Iterator[str]:
         if self._apart(member):
@@ -353,15 +342,21 @@ class Writer:
             new = self._mapped(member, "NEW")
             left = f" AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')})"
         there = self._there(member, self._mapped(member, "OLD"))
-        delete = f"DELETE FROM {table} t USING {there} o WHERE {self._actual(member)}{left}"
-        raced = self._simple and member is anchor
-        yield from self._raced(member, delete) if raced else [f"{delete};"]
+        yield f"DELETE FROM {table} t USING {there} o WHERE {self._actual(member)}{left};"
+        if member is anchor and not self.images.unit:
+            yield from self._kept()
+
+    def _kept(self) -> Iterator[str]:
+        """A policy or a trigger kept the anchor: nothing is deleted, and nothing else may have been."""
+        yield "GET DIAGNOSTICS touched = ROW_COUNT;"
+        if sum(m.placed for m in self.concerned) > 1:
+            yield self._misplaced("touched = 0")
+        yield "IF touched = 0 THEN RETURN NULL; END IF;"
 
     # --- afterwards -------------------------------------------------------------------------------
 
     def _misplaced(self, condition: str) -> str:
-        message = f'the new shape has no place for this change of a row of "{self.table.name.name}"'
-        return refuse(self.table, condition, "check_violation", message)
+        return misplaced(self.table, condition)
 
     def _proved(self, last: bool, operation: str) -> Iterator[str]:
         """See that the old shape shows what was written, and give RETURNING what triggers made of it."""
@@ -372,8 +367,8 @@ class Writer:
             yield self._misplaced(self.together.missing())
         if operation == "DELETE":
             return
+        shown = self._shown()
         if self.images.unit or len(placed) > 1:
-            shown = self.images.shown()
             missed = f"NOT EXISTS ({shown})"
             if operation == "UPDATE":
                 kept = [
@@ -386,7 +381,14 @@ class Writer:
             yield self._misplaced(missed)
         if any(t.row and t.before for m in placed for t in m.table.triggers):
             items = ", ".join(f"NEW.{ident(c.name)}" for c in self.table.columns)
-            yield f"SELECT * INTO {items} FROM ({self.images.shown()}) s;"
+            yield f"SELECT * INTO {items} FROM ({shown}) s;"
+
+    def _shown(self) -> str:
+        """The row as it can be read now; with the writer's own rights by the view, which reads what stands aside."""
+        if not self.invoker:
+            return self.images.shown()
+        same = " AND ".join(f"v.{ident(key)} = NEW.{ident(key)}" for key in self.member.key)
+        return f"SELECT v.* FROM {self.view.sql} v WHERE {same}"
 
 
 def _found(number: int) -> str:
