@@ -223,3 +223,39 @@ def test_a_number_that_is_always_generated(database: Database, tmp_path: Path) -
         conn.rollback()
         made = conn.execute("INSERT INTO jobs VALUES (gen_random_uuid()::text, 1, '') RETURNING number").fetchone()
         assert made == (7,)
+
+
+TREE = """
+CREATE TABLE jobs (
+  id text PRIMARY KEY, boss text REFERENCES jobs ON UPDATE CASCADE, place integer UNIQUE DEFERRABLE INITIALLY DEFERRED
+);
+INSERT INTO jobs SELECT md5(i::text)::uuid::text, CASE WHEN i > 1 THEN md5((i / 2)::text)::uuid::text END, i
+  FROM generate_series(1, 20) i;
+CREATE FUNCTION last() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN UPDATE jobs SET place = place + 100 WHERE place < 100 AND place = OLD.place + 1; RETURN NULL; END$$;
+"""
+
+
+@pytest.mark.parametrize("savepoint", [False, True])
+def test_keys_that_follow_in_the_same_statement(database: Database, tmp_path: Path, savepoint: bool) -> None:
+    """A row that a key of the statement itself has changed meanwhile is written like all others."""
+    _, there = switched(database, tmp_path, TREE, CONVERT)
+    with sessions(there) as (conn,):
+        if savepoint:
+            conn.execute("SAVEPOINT s")
+        assert conn.execute("UPDATE jobs SET id = md5(id)::uuid::text, place = place + 1000").rowcount == 20
+        conn.commit()
+        found = conn.execute("SELECT count(*), min(place), count(boss) FROM jobs WHERE id = id").fetchone()
+        assert found == (20, 1001, 19)
+        kept = "SELECT count(*) FROM jobs WHERE id = md5(md5((place - 1000)::text)::uuid::text)::uuid::text"
+        assert conn.execute(kept).fetchone() == (20,)
+
+
+def test_rows_that_a_trigger_changes_in_the_same_statement(database: Database, tmp_path: Path) -> None:
+    """What it wrote is kept, and so is what the statement says."""
+    trigger = "CREATE TRIGGER last AFTER UPDATE OF boss ON jobs FOR EACH ROW EXECUTE FUNCTION last();"
+    _, there = switched(database, tmp_path, TREE + trigger, CONVERT)
+    with sessions(there) as (conn,):
+        assert conn.execute("UPDATE jobs SET boss = NULL WHERE place > 1").rowcount == 19
+        conn.commit()
+        assert conn.execute("SELECT count(*) FROM jobs WHERE boss IS NULL").fetchone() == (20,)

@@ -91,14 +91,6 @@ def notes(plan: Plan) -> Iterator[Hazard]:
             "INSTEAD OF triggers, and ON CONFLICT DO NOTHING fails there on a row that exists; so do TRUNCATE, and "
             "MERGE before PostgreSQL 17. Tables that only got columns have all but TRUNCATE",
         )
-        yield Hazard(
-            "old-shape-at-once",
-            "note",
-            plan.before_schema,
-            f"an UPDATE or DELETE through the views of {', '.join(mapped)} that finds its row changed by somebody else "
-            "meanwhile fails with could not serialize access (40001), where a table would wait and look again: the "
-            "old application has to try again",
-        )
 
 
 # --- what does not follow the search_path -----------------------------------------------------------

@@ -23,12 +23,6 @@ def refuse(table: Table, condition: str, code: str, message: str, column: str = 
     )
 
 
-def misplaced(table: Table, condition: str) -> str:
-    """Refuse a change that the new shape has no place for."""
-    message = f'the new shape has no place for this change of a row of "{table.name.name}"'
-    return refuse(table, condition, "check_violation", message)
-
-
 class Given:
     """The row NEW of an old table, before anything is written."""
 

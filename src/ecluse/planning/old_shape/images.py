@@ -14,7 +14,6 @@ from ecluse.model.names import ident
 from ecluse.model.plan import Plan
 from ecluse.planning import flow_sql
 from ecluse.planning.old_shape import lookups, told, views
-from ecluse.planning.old_shape.meanwhile import Meanwhile
 from ecluse.planning.old_shape.place import needs_unit, view_name
 from ecluse.planning.old_shape.place import places as old_places
 
@@ -86,7 +85,7 @@ class Images:
             return
         named = " UNION ".join(self._units(record) for record in _RECORDS[operation])
         yield f"units := ARRAY({named});"
-        yield from self.meanwhile().lock(satellites=True)
+        yield from self._taken()
         for old in self.flow.old.members:
             was, now = self._variable(old, "OLD"), self._variable(old, "NEW")
             yield f"{was} := ARRAY({self.stored(old)});"
@@ -117,26 +116,28 @@ class Images:
 
     def news(self) -> str:
         """The new anchors of these units."""
-        side = self.flow.new
-        found = flow_sql.find(side, self.at)
-        anchor = self.at.sql(side.anchor.alias)
-        return f"(SELECT m.* FROM (SELECT DISTINCT t.unit FROM unnest(units) t(unit)) u JOIN {anchor} m ON {found})"
+        return f"(SELECT m.* FROM {self._anchors()})"
 
-    def meanwhile(self) -> Meanwhile:
-        """What others did to these units since."""
+    def _anchors(self) -> str:
+        """The new anchors of these units, as what follows FROM."""
         side = self.flow.new
         units = "(SELECT DISTINCT t.unit FROM unnest(units) t(unit)) u"
-        anchors = f"{units} JOIN {self.at.sql(side.anchor.alias)} m ON {flow_sql.find(side, self.at)}"
-        return Meanwhile(self.plan, self.flow, self.member, self.at, anchors, "m")
+        return f"{units} JOIN {self.at.sql(side.anchor.alias)} m ON {flow_sql.find(side, self.at)}"
 
-    def as_it_was(self) -> Iterator[str]:
-        """See that the row is still among those of its unit, as the statement read it."""
-        again = self.meanwhile()
-        stored = f"unnest({self._variable(self.member, 'OLD')})"
-        yield f"IF NOT EXISTS (SELECT FROM {stored} v WHERE {again.same()}) THEN"
-        yield f"IF NOT {again.seen()} THEN RETURN NULL; END IF;"
-        yield again.refuse_changed(asides=True, shown=stored)
-        yield "END IF;"
+    def _hanging(self, member: Member) -> str:
+        return f"{self.news()} a JOIN {self.at.sql(member.alias)} m ON {member.join}"
+
+    def _taken(self) -> Iterator[str]:
+        """Wait for whoever writes the units, so that what they are made of is read when nobody else changes it."""
+        for member in self.flow.new.satellites:
+            if member.placed:
+                yield f"PERFORM FROM {self._hanging(member)} FOR NO KEY UPDATE OF m;"
+        yield f"PERFORM FROM {self._anchors()} FOR NO KEY UPDATE OF m;"
+
+    def written_since(self, since: str) -> str:
+        """Whether another transaction wrote the units since the statement read them; `since` asks it of an xmin."""
+        rows = [self._anchors(), *(self._hanging(m) for m in self.flow.new.satellites if m.role != "joins")]
+        return " OR ".join(f"EXISTS (SELECT FROM {each} WHERE {since}(m.xmin))" for each in rows)
 
     def _changed(self, was: str, operation: str) -> str:
         kind = view_name(self.plan, self.member.table).sql

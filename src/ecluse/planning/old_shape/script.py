@@ -8,7 +8,7 @@ from ecluse.model.catalog import Table
 from ecluse.model.flow import Member
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
-from ecluse.planning.old_shape import meanwhile, told, use, views
+from ecluse.planning.old_shape import races, told, use, views
 from ecluse.planning.old_shape.place import as_invoker, mapped_tables, plain_tables
 from ecluse.planning.old_shape.views import INDEX
 from ecluse.planning.old_shape.writes import Writer
@@ -27,7 +27,7 @@ def create(
     plain = list(plain_tables(plan, dict(stay)))
     yield told.create(run)
     yield from use.create(plan, roles)
-    yield from meanwhile.create(plan)
+    yield from races.create(plan)
     for _, member in mapped_tables(plan):
         yield from views.mapped_view(plan, member, roles, even=is_even(member, even))
     for table, at in plain:

@@ -13,14 +13,13 @@ from ecluse.model.flow import Flow, Member, places
 from ecluse.model.names import Name, ident, short
 from ecluse.model.plan import Plan
 from ecluse.planning import flow_sql
-from ecluse.planning.old_shape import keys, meanwhile
+from ecluse.planning.old_shape import keys, races
 from ecluse.planning.old_shape.differs import becomes, differs
-from ecluse.planning.old_shape.given import Given, misplaced, refuse
+from ecluse.planning.old_shape.given import Given, refuse
 from ecluse.planning.old_shape.images import Images
 from ecluse.planning.old_shape.links import Links
 from ecluse.planning.old_shape.place import INVOKER, as_invoker, view_name
 from ecluse.planning.old_shape.place import places as old_places
-from ecluse.planning.old_shape.taking import Taking
 from ecluse.planning.old_shape.together import Together
 
 
@@ -42,8 +41,6 @@ class Writer:
         self.together = Together(self.images, self._misplaced)
         # What joins a table that stays is referred to by what is placed.
         ordered = sorted(flow.new.members, key=lambda m: m.role != "joins")
-        old = self._mapped(flow.new.anchor, "OLD")
-        self.taking = Taking(plan, flow, member, self.images, old, invoker=self.invoker)
         self.concerned = [m for m in ordered if self.images.concerns(m)]
 
     # --- the functions ----------------------------------------------------------------------------
@@ -52,9 +49,9 @@ class Writer:
         """Functions and triggers; two of them where the visible rows are written with the writer's own rights."""
         everything = list(self.concerned)
         ours = [m for m in everything if not m.placed] if self.invoker else everything
-        yield meanwhile.trigger(self.plan, self.view)
+        yield races.trigger(self.plan, self.view)
         if self.invoker:
-            yield from self.taking.reach(self._name("ecluse_1"))
+            yield from self._reach()
         yield from self._function("ecluse_a", ours, first=True, last=not self.invoker, definer=True)
         if self.invoker:
             for member in everything:
@@ -88,7 +85,6 @@ class Writer:
         )
 
     def _body(self, members: list[Member], *, first: bool, last: bool) -> Iterator[str]:
-        yield from self.taking.take(first=first)
         if first:
             yield "IF TG_OP <> 'DELETE' THEN"
             yield from self.given.complete()
@@ -100,11 +96,15 @@ class Writer:
         yield from self._proved(last, "INSERT")
         yield "RETURN NEW;\nELSIF TG_OP = 'UPDATE' THEN"
         yield from self._prepared("UPDATE", first=first)
+        if first and not self._simple:
+            yield from self._waited()
         yield from self._unit(members) if self.images.unit else self._row(members)
         yield from self._proved(last, "UPDATE")
         yield from self.links.link() if last else ()
         yield "RETURN NEW;\nELSE"
         yield from self._prepared("DELETE", first=first)
+        if first and not self._simple:
+            yield from self._waited()
         yield from self.links.link() if last else ()
         yield from self._unit(members) if self.images.unit else self._row_gone(members)
         yield from self._proved(last, "DELETE")
@@ -130,12 +130,55 @@ class Writer:
             yield from keys.withhold(self.plan, member, self.images, self.links.columns)
         for member in reversed(members):
             yield from self._delete(member)
+            if member is self.flow.new.anchor:
+                yield "GET DIAGNOSTICS touched = ROW_COUNT;"
+                if sum(m.placed for m in members) > 1:  # the others went already, and a trigger or a policy kept it
+                    yield self._misplaced("touched = 0")
+                yield "IF touched = 0 THEN RETURN NULL; END IF;"  # gone meanwhile
+
+    @property
+    def _simple(self) -> bool:
+        """Whether all that the application sees of a row is one new row."""
+        seen = [m for m in self.concerned if m.role != "aside"]
+        return not self.invoker and not self.images.unit and seen == [self.flow.new.anchor]
+
+    def _waited(self) -> Iterator[str]:
+        """Wait for whoever writes the new rows, and see that they are what the statement saw.
+
+        A unit has been waited for when it was gathered.
+        """
+        if self.images.unit:
+            written = self.images.written_since(races.since(self.plan))
+            yield from races.look_again(self.table, self.images.shown("OLD"), written)
+            return
+        concerned = [m for m in self.concerned if m.role != "aside"]
+        found = [(m, self._there(m, self.images.mapped(m, "OLD")), self._actual(m)) for m in concerned]
+        yield from (races.wait(self.at, *each) for each in found)
+        written = " OR ".join(races.written_since(self.plan, self.at, *each) for each in found)
+        yield from races.look_again(self.table, self.images.shown("OLD"), written)
+
+    def _reach(self) -> Iterator[str]:
+        """A function that lets nobody write what stands aside of a row that he may see and not change.
+
+        To wait for a row asks for the policies of an UPDATE, as that does.
+        """
+        name, anchor = self._name("ecluse_1"), self.flow.new.anchor
+        rows = self._there(anchor, self._mapped(anchor, "OLD"))
+        body = races.wait(self.at, anchor, rows, self._actual(anchor))
+        yield (
+            f"CREATE FUNCTION {name.sql}() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $reach$\n"
+            f"#variable_conflict use_column\nBEGIN\n{body}\nIF FOUND THEN RETURN NEW; END IF;\nRETURN NULL;\n"
+            "END $reach$"
+        )
+        yield f"REVOKE ALL ON FUNCTION {name.sql}() FROM PUBLIC"
+        yield (
+            f"CREATE TRIGGER {ident('ecluse_1')} INSTEAD OF UPDATE ON {self.view.sql} "
+            f"FOR EACH ROW EXECUTE FUNCTION {name.sql}()"
+        )
 
     def _prepared(self, operation: str, *, first: bool) -> Iterator[str]:
         """What is to be read before anything is written."""
         yield from self.images.gather(operation)
-        if first and self.images.unit and operation != "INSERT":
-            yield from self.images.as_it_was()
         yield from self.links.gather(operation)
         if not first:
             return
@@ -306,9 +349,9 @@ class Writer:
                 f"UPDATE {self.at.sql(member.alias)} t SET {sets} FROM o JOIN n ON {both} "
                 f"WHERE {self._actual(member)}{'' if fires else f' AND ({any_})'}"
             )
-            yield f"{update};"
-        if fires and any(t.row and t.before for t in member.table.triggers) and not self.images.unit:
-            yield from self._vetoed(f"EXISTS (SELECT FROM {old} o, {new} n WHERE {any_})")
+            yield from self._raced(member, update) if one and self._simple else [f"{update};"]
+            if one:
+                yield from self._unwritten(f"EXISTS (SELECT FROM {old} o, {new} n WHERE {any_})")
         yield from self._joined(member)
         if not one:
             columns_ = flow_sql.column_list(member.columns + tuple(dict(member.fixed)))
@@ -318,13 +361,24 @@ class Writer:
                 f"SELECT {values} FROM {new} n{self._without_old(member, 'UPDATE')};"
             )
 
-    def _vetoed(self, changes: str) -> Iterator[str]:
-        """A trigger kept the anchor as it was. Where that is no change anyway, what stands aside may still be one."""
-        beside = self._changes_of([m for m in self.concerned if m is not self.flow.new.anchor])
-        yield "GET DIAGNOSTICS touched = ROW_COUNT;"
+    def _raced(self, member: Member, update: str) -> Iterator[str]:
+        """Write at once where the row is what the statement saw, which is the rule; else look closer first."""
+        yield f"{update} AND {races.still(c for c in member.table.columns if c.written)};"
+        yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN"
+        yield from self._waited()
+        yield f"{update};\nGET DIAGNOSTICS touched = ROW_COUNT;\nEND IF;"
+
+    def _unwritten(self, changes: str) -> Iterator[str]:
+        """A trigger may keep the anchor as it was, and the row with it; else the row that is seen has no anchor."""
+        if not self._simple:
+            yield "GET DIAGNOSTICS touched = ROW_COUNT;"
+        anchor = self.flow.new.anchor
+        beside = self._changes_of([m for m in self.concerned if m is not anchor])
+        if any(m.placed for m in self.concerned if m is not anchor) or not _kept_by_triggers(anchor):
+            beside = "true"
         yield f"IF touched = 0 THEN IF {changes} THEN"
-        if len(self.concerned) > 1:
-            yield self._misplaced(beside or "true")
+        if beside:
+            yield self._misplaced(beside)
         yield "RETURN NULL;\nEND IF; END IF;"
 
     def _delete(self, member: Member) -> Iterator[str]:
@@ -342,21 +396,15 @@ class Writer:
             new = self._mapped(member, "NEW")
             left = f" AND NOT EXISTS (SELECT FROM {new} n WHERE {self._same_key(member, 'n', 'o')})"
         there = self._there(member, self._mapped(member, "OLD"))
-        yield f"DELETE FROM {table} t USING {there} o WHERE {self._actual(member)}{left};"
-        if member is anchor and not self.images.unit:
-            yield from self._kept()
-
-    def _kept(self) -> Iterator[str]:
-        """A policy or a trigger kept the anchor: nothing is deleted, and nothing else may have been."""
-        yield "GET DIAGNOSTICS touched = ROW_COUNT;"
-        if sum(m.placed for m in self.concerned) > 1:
-            yield self._misplaced("touched = 0")
-        yield "IF touched = 0 THEN RETURN NULL; END IF;"
+        delete = f"DELETE FROM {table} t USING {there} o WHERE {self._actual(member)}{left}"
+        raced = self._simple and member is anchor
+        yield from self._raced(member, delete) if raced else [f"{delete};"]
 
     # --- afterwards -------------------------------------------------------------------------------
 
     def _misplaced(self, condition: str) -> str:
-        return misplaced(self.table, condition)
+        message = f'the new shape has no place for this change of a row of "{self.table.name.name}"'
+        return refuse(self.table, condition, "check_violation", message)
 
     def _proved(self, last: bool, operation: str) -> Iterator[str]:
         """See that the old shape shows what was written, and give RETURNING what triggers made of it."""
@@ -389,6 +437,10 @@ class Writer:
             return self.images.shown()
         same = " AND ".join(f"v.{ident(key)} = NEW.{ident(key)}" for key in self.member.key)
         return f"SELECT v.* FROM {self.view.sql} v WHERE {same}"
+
+
+def _kept_by_triggers(member: Member) -> bool:
+    return any(t.row and t.before and "update" in t.events for t in member.table.triggers)
 
 
 def _found(number: int) -> str:
