@@ -139,6 +139,20 @@ def test_a_role_that_is_not_there(project: Project) -> None:
     assert project.run("switch", "uuids", "--old-shape-for", f"{OLD},").status == 2
 
 
+@pytest.mark.parametrize(("path", "hidden"), [("app, public", "app.tags"), ("public, app", "")])
+def test_a_view_stands_before_no_other_table(project: Project, path: str, hidden: str) -> None:
+    """What a name means to the old application is not made to mean something else."""
+    project.execute("CREATE SCHEMA app; CREATE TABLE app.tags (x text)")
+    where = f"ALTER ROLE {OLD} IN DATABASE {project.execute('SELECT current_database()')[0][0]}"
+    project.execute(f"{where} SET search_path TO {path}")
+    done = project.run("switch", "uuids", "--old-shape-for", OLD, "--json")
+    if not hidden:
+        assert done.status == 0, done.err
+        return
+    assert f"'tags' without a schema means {hidden} to role '{OLD}'" in refused(done, "ECL303")["message"]
+    assert settings(project) == [(OLD, [f"search_path={path}"])]
+
+
 def test_a_switch_without_roles_takes_back_what_an_earlier_attempt_prepared(project: Project) -> None:
     """Otherwise the setting would outlive the migration."""
     stale = session(project)

@@ -25,7 +25,7 @@ from ecluse.model.plan import Plan
 from ecluse.model.report import Event
 from ecluse.planning.old_shape import script, use
 from ecluse.planning.old_shape.findings import refusals, warnings
-from ecluse.planning.old_shape.place import mapped_tables, view_name
+from ecluse.planning.old_shape.place import mapped_tables, shown_tables, view_name
 from ecluse.postgres.catalog import read_catalog
 
 READY, ARMED, READING = "old shape ready", "old shape", "old shape read"
@@ -65,6 +65,7 @@ def make_ready(run: Run, conn: Connection) -> None:
                 leave(run, conn)
         return
     _refuse_impossible(run)
+    _refuse_hidden(run, conn, roles)
     if list(done.get("roles", [])) != list(roles):
         with conn.transaction():
             if done:
@@ -88,6 +89,28 @@ def _refuse_impossible(run: Run) -> None:
             hint="\n".join(dict.fromkeys(hazard.hint for hazard in found)),
             state=_NOTHING,
         )
+
+
+def _refuse_hidden(run: Run, conn: Connection, roles: Sequence[str]) -> None:
+    """Raise WrongState where a name means something else to a role, which a view of that name would stand before."""
+    views = {moved.name for moved in run.plan.moved if moved.kind in ("view", "materialized view")}
+    for role in roles:
+        path = [role if part == "$user" else part for part in _search_path(conn, role)[1]]
+        for name in sorted({*shown_tables(run.plan), *views}):
+            row = conn.execute(
+                "SELECT n.nspname::text FROM unnest(%s::text[]) WITH ORDINALITY p (schema, n) "
+                "JOIN pg_namespace n ON n.nspname = p.schema JOIN pg_class c ON c.relnamespace = n.oid "
+                "WHERE c.relname = %s AND p.schema <> %s ORDER BY p.n LIMIT 1",
+                (path, name.name, run.plan.before_schema),
+            ).fetchone()
+            if row and row[0] != name.schema:
+                raise WrongState(
+                    f"'{name.name}' without a schema means {Name(row[0], name.name)} to role '{role}'",
+                    details=f"the old shape of {name} would be found in its place",
+                    hint=f"name {name} first in the search_path of the role, rename one of the two, or leave the role "
+                    "out of --old-shape-for",
+                    state=_NOTHING,
+                )
 
 
 def _warn(run: Run, conn: Connection) -> None:
