@@ -467,6 +467,13 @@ class Writer:
                     if c.written
                 ]
                 missed = f"NOT EXISTS ({shown} AND {' AND '.join(kept)})"
+            elif self.images.unit and not self.together.triggers:
+                given = [
+                    f"(NEW.{ident(c.name)} IS NULL OR NOT ({differs(c, f'v.{ident(c.name)}', f'NEW.{ident(c.name)}')}))"
+                    for c in self.table.columns
+                    if c.written
+                ]
+                missed = f"NOT EXISTS ({shown} AND {' AND '.join(given)})"
             yield self._misplaced(missed)
         if any(t.row and t.before for m in placed for t in m.table.triggers):
             items = ", ".join(f"NEW.{ident(c.name)}" for c in self.table.columns)
