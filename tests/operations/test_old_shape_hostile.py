@@ -289,3 +289,18 @@ def test_what_the_new_application_made_of_several_rows(database: Database, tmp_p
     with psycopg.connect(database.conninfo) as conn:
         assert conn.execute(seen).fetchall() == rows[1:]
         assert conn.execute("SELECT count(*) FROM ecluse.parked").fetchone() == (0,)
+
+
+def test_a_trigger_that_makes_another_key(database: Database, tmp_path: Path) -> None:
+    """The old application would be told of a row that has no key."""
+    trigger = """
+        CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS
+          $$BEGIN IF NEW.n = 7 THEN NEW.id := gen_random_uuid(); END IF; RETURN NEW; END$$;
+        CREATE TRIGGER other BEFORE INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION other();"""
+    _, there = switched(database, tmp_path, JOBS + trigger, CONVERT)
+    with sessions(there) as (conn,):
+        conn.autocommit = True
+        insert = "INSERT INTO jobs VALUES (gen_random_uuid()::text, %s, '') RETURNING n"
+        assert conn.execute(insert, (6,)).fetchone() == (6,)
+        with pytest.raises(psycopg.errors.TriggeredDataChangeViolation, match="another key"):
+            conn.execute(insert, (7,))

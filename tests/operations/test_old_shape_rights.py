@@ -122,6 +122,30 @@ def test_rows_that_may_only_be_seen(database: Database, tmp_path: Path) -> None:
     stage.verify()
 
 
+OWNED = f"""
+CREATE TABLE secrets (id integer PRIMARY KEY, body text); INSERT INTO secrets VALUES (1, 'a'), (2, 'b');
+ALTER TABLE secrets ENABLE ROW LEVEL SECURITY; CREATE POLICY first ON secrets TO {ROLE} USING (id = 1);
+GRANT SELECT, UPDATE ON secrets, notes TO {ROLE};
+CREATE VIEW told AS SELECT DISTINCT s.body FROM secrets s, notes n WHERE n.body <> '';
+ALTER VIEW told OWNER TO {ROLE};
+"""
+
+
+def test_a_view_is_read_with_the_rights_of_its_owner(database: Database, tmp_path: Path) -> None:
+    """Of a table beside, whose policies hold for him, it shows what it has shown."""
+    stage = switched(database, tmp_path, BEFORE + OWNED)
+    with clerk(database) as conn:
+        assert conn.execute("SELECT to_regclass('told')::text, count(*), min(body) FROM told").fetchone() == (
+            "told",
+            1,
+            "a",
+        )
+        assert conn.execute(
+            "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = 'told'::regclass"
+        ).fetchone() == ("ecluse_before_rights",)
+    stage.rollback()
+
+
 def test_columns_hold(database: Database, tmp_path: Path) -> None:
     """Who had rights on some columns has them on these, and on no others."""
     switched(database, tmp_path, BEFORE + COLUMNS)

@@ -34,10 +34,22 @@ def old_views(run: Run, conn: Connection) -> Iterator[Name]:
                 for option in _OPTIONS.intersection(row[1]):
                     conn.execute(f"ALTER VIEW {view.sql} SET ({option})")
                 _copy_rights(conn, kept, view)
+                _give_to_owner(conn, kept, view)
         except psycopg.ProgrammingError:
             yield moved.name
             continue
         shown.append(moved.name)
+
+
+def _give_to_owner(conn: Connection, source: Name, target: Name) -> None:
+    """A view is read with its owner's rights, and by the policies that hold for him: not by those for us."""
+    row = conn.execute(
+        "SELECT quote_ident(pg_get_userbyid(relowner)), relowner = current_user::regrole FROM pg_class "
+        "WHERE oid = %s::regclass",
+        (source.sql,),
+    ).fetchone()
+    if row and not row[1]:
+        conn.execute(f"ALTER VIEW {target.sql} OWNER TO {row[0]}")
 
 
 def _copy_rights(conn: Connection, source: Name, target: Name) -> None:

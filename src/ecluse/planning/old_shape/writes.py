@@ -478,6 +478,11 @@ class Writer:
         if any(t.row and t.before for m in placed for t in m.table.triggers):
             items = ", ".join(f"NEW.{ident(c.name)}" for c in self.table.columns)
             yield f"SELECT * INTO {items} FROM ({shown}) s;"
+            if not self.invoker:  # who may not see what he wrote asks for nothing back
+                message = (
+                    f'a trigger gave a row of "{self.table.name.name}" another key, by which it is not found again'
+                )
+                yield refuse(self.table, "NOT FOUND", "triggered_data_change_violation", message)
 
     def _shown(self) -> str:
         """The row as it can be read now; with the writer's own rights by the view, which reads what stands aside."""
