@@ -7,30 +7,26 @@ that wait for its locks, find them.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import psycopg
-
-from ecluse.engine import journal, prepare
+from ecluse.engine import journal, prepare, search_path
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.old_indexes import build_indexes, drop_indexes, even
 from ecluse.engine.old_views import old_views
-from ecluse.errors import InUse, MissingRights, WrongState
+from ecluse.errors import InUse, WrongState
 from ecluse.model.catalog import Table
 from ecluse.model.names import Name, ident
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event
 from ecluse.planning.old_shape import script, use
 from ecluse.planning.old_shape.findings import refusals, warnings
-from ecluse.planning.old_shape.place import mapped_tables, shown_tables, view_name
+from ecluse.planning.old_shape.place import shown_tables
 from ecluse.postgres.catalog import read_catalog
 
 READY, ARMED, READING = "old shape ready", "old shape", "old shape read"
 _NOTHING = "nothing was switched; the old shape is in place and in use"
-_PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^",\s]+))\s*(?:,|\Z)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ def _refuse_hidden(run: Run, conn: Connection, roles: Sequence[str]) -> None:
     """Raise WrongState where a name means something else to a role, which a view of that name would stand before."""
     views = {moved.name for moved in run.plan.moved if moved.kind in ("view", "materialized view")}
     for role in roles:
-        path = [role if part == "$user" else part for part in _search_path(conn, role)[1]]
+        path = [role if part == "$user" else part for part in search_path.of(conn, role)[1]]
         for name in sorted({*shown_tables(run.plan), *views}):
             row = conn.execute(
                 "SELECT n.nspname::text FROM unnest(%s::text[]) WITH ORDINALITY p (schema, n) "
@@ -128,11 +124,11 @@ def _announce(run: Run, conn: Connection, roles: Sequence[str]) -> None:
     for role in roles:
         if not conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
             raise WrongState(f"there is no role '{role}'", hint="SELECT rolname FROM pg_roles", state=_NOTHING)
-        own, effective = _search_path(conn, role)
+        own, effective = search_path.of(conn, role)
         settings[role] = own
         conn.execute(f"GRANT USAGE ON SCHEMA {ident(schema)} TO {ident(role)}")
         told[role] = [schema, *(part for part in effective if part != schema)]
-        _set_path(run, conn, role, told[role])
+        search_path.put(run, conn, role, told[role])
     journal.record_step(conn, run.id, READY, roles=list(roles), settings=settings, told=told)
 
 
@@ -142,48 +138,6 @@ def _note_since(run: Run, conn: Connection) -> str:
     since = str(now[0]) if now else ""
     journal.record_step(conn, run.id, READY, **{**journal.steps_done(conn, run.id)[READY], "since": since})
     return since
-
-
-def _search_path(conn: Connection, role: str) -> tuple[list[str] | None, list[str]]:
-    """The role's own search_path in this database, None where it has none, and the one that is in force for it."""
-    rows = conn.execute(
-        "SELECT s.setrole <> 0 AND s.setdatabase <> 0, substr(c, 13) FROM pg_db_role_setting s, unnest(s.setconfig) c "
-        "WHERE c LIKE 'search\\_path=%%' AND s.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = %s)) "
-        "AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) "
-        "ORDER BY s.setrole <> 0 DESC, s.setdatabase <> 0 DESC",
-        (role,),
-    ).fetchall()
-    parsed = [(own, parts(text)) for own, text in rows]
-    exact = next((found for own, found in parsed if own), None)
-    if parsed:
-        return exact, parsed[0][1]
-    # What the server's configuration says, unless our own role has a setting that hides it.
-    row = conn.execute(
-        "SELECT CASE WHEN EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole, "
-        "unnest(s.setconfig) c WHERE r.rolname = session_user AND c LIKE 'search\\_path=%%') "
-        "THEN boot_val ELSE reset_val END FROM pg_settings WHERE name = 'search_path'"
-    ).fetchone()
-    return None, parts(row[0] if row else "public")
-
-
-def parts(text: str) -> list[str]:
-    """The schemas of a search_path as it is stored."""
-    return [quoted.replace('""', '"') if quoted else plain.lower() for quoted, plain in _PART.findall(text)]
-
-
-def _set_path(run: Run, conn: Connection, role: str, path: Sequence[str] | None) -> None:
-    where = f"ALTER ROLE {ident(role)} IN DATABASE {ident(run.plan.database)}"
-    told = "RESET search_path" if path is None else f"SET search_path TO {', '.join(map(ident, path)) or ident('')}"
-    try:
-        with conn.transaction():
-            conn.execute(f"{where} {told}")
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise MissingRights(
-            f"the search_path of role '{role}' cannot be set",
-            details=error.diag.message_primary or "",
-            hint=f"GRANT {ident(role)} TO CURRENT_USER WITH ADMIN OPTION, or run this as a superuser",
-            state=_NOTHING,
-        ) from None
 
 
 def _await_sessions(run: Run, conn: Connection, roles: Sequence[str]) -> None:
@@ -256,7 +210,7 @@ def arm(run: Run, conn: Connection) -> None:
 
 def _let_triggers_resolve(run: Run, conn: Connection, role: str) -> None:
     """Give writers the search_path of the new shape where they fire triggers of the new tables, which inherit it."""
-    path = [part for part in _search_path(conn, role)[1] if part != run.plan.before_schema]
+    path = [part for part in search_path.of(conn, role)[1] if part != run.plan.before_schema]
     told = ", ".join(map(ident, [*path, "pg_temp"]))
     for signature in script.firing(run.plan):
         conn.execute(f"ALTER FUNCTION {signature} SET search_path TO {told}")
@@ -320,11 +274,11 @@ def _restore(run: Run, conn: Connection, record: dict[str, object]) -> None:
     for role, path in settings.items():
         if not conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
             continue
-        now = _search_path(conn, role)[0]
+        now = search_path.of(conn, role)[0]
         if now == told.get(role, now):
-            _set_path(run, conn, role, path)
+            search_path.put(run, conn, role, path)
         elif now and run.plan.before_schema in now:
-            _set_path(run, conn, role, [part for part in now if part != run.plan.before_schema])
+            search_path.put(run, conn, role, [part for part in now if part != run.plan.before_schema])
 
 
 def _objects(conn: Connection, schema: str) -> list[tuple[str, str]]:
@@ -343,11 +297,6 @@ def _objects(conn: Connection, schema: str) -> list[tuple[str, str]]:
     rows_of = [f for f in functions if "ecluse_rows_" in f[1]]
     rest = [f for f in functions if f not in rows_of]
     return [*rows_of, *rows, *rest]
-
-
-def views_of(plan: Plan) -> tuple[Name, ...]:
-    """The views of the old shape, for those who lock."""
-    return tuple(view_name(plan, member.table) for _, member in mapped_tables(plan))
 
 
 def refuse_used(run: Run, conn: Connection, what: str) -> None:

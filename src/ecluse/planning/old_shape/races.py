@@ -15,6 +15,7 @@ from ecluse.model.names import Name, ident, literal
 from ecluse.model.plan import Plan
 from ecluse.planning.flow_sql import Places
 from ecluse.planning.old_shape.differs import differs
+from ecluse.planning.old_shape.rows import Rows
 
 _READ = "ecluse.read"
 
@@ -87,3 +88,47 @@ def look_again(table: Table, shown: str, written: str) -> Iterator[str]:
 def written_since(plan: Plan, at: Places, member: Member, rows: str, condition: str) -> str:
     """Whether another transaction wrote the new rows since the statement read them."""
     return f"EXISTS (SELECT FROM {at.sql(member.alias)} t JOIN {rows} o ON {condition} WHERE {since(plan)}(t.xmin))"
+
+
+def waited(rows: Rows) -> Iterator[str]:
+    """Wait for whoever writes the new rows, and see that they are what the statement saw.
+
+    A unit has been waited for when it was gathered.
+    """
+    if rows.images.unit:
+        written = rows.images.written_since(since(rows.plan))
+        yield from look_again(rows.table, rows.images.shown("OLD"), written)
+        return
+    concerned = [m for m in rows.concerned if m.role != "aside"]
+    found = [(m, rows.there(m, rows.images.mapped(m, "OLD")), rows.actual(m)) for m in concerned]
+    yield from (wait(rows.at, *each) for each in found)
+    written = " OR ".join(written_since(rows.plan, rows.at, *each) for each in found)
+    yield from look_again(rows.table, rows.images.shown("OLD"), written)
+
+
+def raced(rows: Rows, member: Member, update: str) -> Iterator[str]:
+    """Write at once where the row is what the statement saw, which is the rule; else look closer first."""
+    yield f"{update} AND {still(c for c in member.table.columns if c.written)};"
+    yield "GET DIAGNOSTICS touched = ROW_COUNT;\nIF touched = 0 THEN"
+    yield from waited(rows)
+    yield f"{update};\nGET DIAGNOSTICS touched = ROW_COUNT;\nEND IF;"
+
+
+def reach(rows: Rows, name: Name) -> Iterator[str]:
+    """A function that lets nobody write what stands aside of a row that he may see and not change.
+
+    To wait for a row asks for the policies of an UPDATE, as that does.
+    """
+    anchor = rows.flow.new.anchor
+    old = rows.there(anchor, rows.mapped(anchor, "OLD"))
+    body = wait(rows.at, anchor, old, rows.actual(anchor))
+    yield (
+        f"CREATE FUNCTION {name.sql}() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $reach$\n"
+        f"#variable_conflict use_column\nBEGIN\n{body}\nIF FOUND THEN RETURN NEW; END IF;\nRETURN NULL;\n"
+        "END $reach$"
+    )
+    yield f"REVOKE ALL ON FUNCTION {name.sql}() FROM PUBLIC"
+    yield (
+        f"CREATE TRIGGER {ident('ecluse_1')} INSTEAD OF UPDATE ON {rows.view.sql} "
+        f"FOR EACH ROW EXECUTE FUNCTION {name.sql}()"
+    )
