@@ -31,6 +31,11 @@ INSERT INTO chats SELECT upper(md5('C' || i)::uuid::text), upper(md5('P' || i)::
   FROM generate_series(1, 50) i;
 INSERT INTO lines SELECT 10000 + i, upper(md5('C' || i)::uuid::text), 'odd' FROM generate_series(1, 50) i;
 """
+ODD_CHATS = """
+INSERT INTO chats SELECT upper(md5('C' || i)::uuid::text), md5('p' || i)::uuid::text, now()
+  FROM generate_series(1, 50) i;
+INSERT INTO lines SELECT 10000 + i, upper(md5('C' || i)::uuid::text), 'odd' FROM generate_series(1, 50) i;
+"""
 MIGRATION = """
 name = "reads"
 
@@ -93,6 +98,18 @@ def test_reaches_the_index_beside_odd_ids(database: Database, tmp_path: Path, qu
         plan = plan_of(conn, asked(query, kind))
         assert not re.search(r"Seq Scan on (chats|lines) ", plan), plan
         assert len(conn.execute(asked(query, kind).encode()).fetchall()) == 1
+
+
+def test_looks_only_where_something_stands_aside(database: Database, tmp_path: Path) -> None:
+    """Odd ids of chats are looked for, and those of people are not, for there are none and will be none."""
+    with switched(database, tmp_path, BEFORE + ODD_CHATS) as conn:
+        assert plan_of(conn, asked(BY_KEY)).count("on chats m") == 2
+        assert len(conn.execute(asked(BY_KEY, "C").replace("P7", "p7").encode()).fetchall()) == 1
+        assert conn.execute("SELECT count(*), count(DISTINCT id) FROM chats").fetchone() == (ROWS + 50, ROWS + 50)
+        assert conn.execute("SELECT count(*) FROM chats WHERE person = md5('p7')::uuid::text").fetchone() == (2,)
+        conn.execute("INSERT INTO chats VALUES (upper(md5('one more')::uuid::text), md5('p7')::uuid::text, now())")
+        with pytest.raises(psycopg.errors.CheckViolation, match="id: not written as in any row at the switch"):
+            conn.execute("INSERT INTO people VALUES (upper(md5('x')::uuid::text), 'x')")
 
 
 def test_no_odd_id_comes_unseen(database: Database, tmp_path: Path) -> None:

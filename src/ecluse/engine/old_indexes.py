@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from ecluse.engine.context import Connection, Run
 from ecluse.model.names import Name, ident, literal
 from ecluse.model.plan import Plan
-from ecluse.planning.old_shape import script
 from ecluse.planning.old_shape.place import mapped_tables
-from ecluse.planning.old_shape.views import indexes, odd_indexes
+from ecluse.planning.old_shape.views import Odd, indexes, odd_indexes
 
 _EVIDENCE = 1000  # rows of which none was written unusually: then the next is not expected to be
 
@@ -40,7 +39,7 @@ def drop_indexes(run: Run, conn: Connection) -> None:
         conn.execute(f"DROP INDEX IF EXISTS {Name(run.plan.next_schema, name).sql}")
 
 
-def even(run: Run, conn: Connection) -> frozenset[script.Odd]:
+def even(run: Run, conn: Connection) -> frozenset[Odd]:
     """What no aside table has of tables that are large enough for that to be no accident."""
     asked = {odd for _, member in mapped_tables(run.plan) if member.shown for odd in member.shown.odd}
     found = set()

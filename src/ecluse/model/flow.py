@@ -53,13 +53,15 @@ class Shown:
     """The rows of an old member in a form through which a filter reaches an index: for views of the old shape.
 
     `selects` together (UNION ALL) give what `select` of the member gives, and so does `plain` alone as long as no aside
-    table has one of `odd`: its alias, its document, a key in it. `sought` are the indexes that this wants: the alias
-    of a new table, or of an aside one, and expressions over its row `m`.
+    table has one of `odd`: its alias, its document, a key in it. `rare` says of each of `selects` for which groups of
+    `odd` it is: where none of a group is there, it has no rows. `sought` are the indexes that this wants: the alias of
+    a new table, or of an aside one, and expressions over its row `m`.
     """
 
     selects: tuple[str, ...]
     plain: str
     odd: tuple[tuple[str, str, str], ...]
+    rare: tuple[tuple[tuple[tuple[str, str, str], ...], ...], ...]
     sought: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 

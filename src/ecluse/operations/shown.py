@@ -32,7 +32,7 @@ class _Way:
     on: str
     column: str = ""  # the reference that it tells; empty for what stands aside of the row itself
     value: str = ""  # and its old value; empty where that is more than a text
-    mapped: bool = False  # by a map of ids, and not by what stands aside
+    odd: tuple[tuple[str, str, str], ...] = ()  # where it would stand; empty for a map of ids, which is always there
 
     @property
     def there(self) -> str:
@@ -46,14 +46,13 @@ def shown(drafts: _Drafts, draft: Draft, source: str) -> Shown | None:
     if not ways and not _joined(draft) and not told:
         return None
     source = "\n".join([source, *(join for join, _ in _joined(draft).values()), *told])
-    parts = [
-        _part(drafts, draft, source, ways, chosen) for chosen in product((False, True), repeat=min(len(ways), _MOST))
-    ]
-    mapped = any(way.mapped for way in ways)  # and so there is always something
+    choices = list(product((False, True), repeat=min(len(ways), _MOST)))
+    mapped = any(not way.odd for way in ways)
     return Shown(
-        tuple(parts),
+        tuple(_part(drafts, draft, source, ways, chosen) for chosen in choices),
         "" if mapped else _part(drafts, draft, source, [], ()),
-        tuple(dict.fromkeys(_odd(drafts, draft))),
+        tuple(dict.fromkeys(odd for way in ways for odd in way.odd)),
+        tuple(tuple(w.odd for w, there in zip(ways, chosen, strict=False) if there and w.odd) for chosen in choices),
         tuple(dict.fromkeys(_sought(drafts, draft))),
     )
 
@@ -62,7 +61,8 @@ def _ways(drafts: _Drafts, draft: Draft) -> Iterator[_Way]:
     """Its own residue first; then each reference to a row of which something stands aside."""
     if own := _own_columns(drafts, draft):
         keys = " OR ".join(f"r.{draft.residue_name} ? {literal(name)}" for name in own)
-        yield _Way(draft.aside, "r", f"{_own(draft)} AND ({keys})")
+        odd = tuple((draft.aside, draft.residue_name, name) for name in own)
+        yield _Way(draft.aside, "r", f"{_own(draft)} AND ({keys})", odd=odd)
     number = 0
     for name, conversion in draft.conversions.items():
         rule = conversion.rule
@@ -81,7 +81,7 @@ def _ways(drafts: _Drafts, draft: Draft) -> Iterator[_Way]:
             number += 1
             on = f"p{number}.uuid = {col(name)} AND NOT p{number}.ecluse_added"
             value = cast(f"(p{number}.old_value)", conversion.column.type)
-            yield _Way(rule.map.alias, f"p{number}", on, name, value, mapped=True)
+            yield _Way(rule.map.alias, f"p{number}", on, name, value)
 
 
 def _scalar(conversion: Conversion) -> bool:
@@ -116,7 +116,7 @@ def _reference(drafts: _Drafts, draft: Draft, name: str, lookup: Lookup, row: st
     text = f"{row}.{parent.residue_name}"
     on += f" AND {text} ? {literal(lookup.column)}"
     value = cast(f"({text}->>{literal(lookup.column)})", draft.old_column(name).type) if _hard(draft, name) else ""
-    return _Way(parent.aside, row, on, name, value)
+    return _Way(parent.aside, row, on, name, value, ((parent.aside, parent.residue_name, lookup.column),))
 
 
 def _hard(draft: Draft, name: str) -> bool:
@@ -205,16 +205,6 @@ def _key_aside(draft: Draft, name: str, row: str) -> str:
 # --- indexes ----------------------------------------------------------------------------------------
 
 
-def _odd(drafts: _Drafts, draft: Draft) -> Iterator[tuple[str, str, str]]:
-    """Where an old text of a converted value may stand aside."""
-    for name in _own_columns(drafts, draft):
-        yield draft.aside, draft.residue_name, name
-    for conversion in draft.conversions.values():
-        for lookup in conversion.lookups:
-            parent = drafts[lookup.table]
-            yield parent.aside, parent.residue_name, lookup.column
-
-
 def _sought(drafts: _Drafts, draft: Draft) -> Iterator[tuple[str, tuple[str, ...]]]:
     """For each index of the old table that has a converted column, one on what that column was."""
     for columns in _indexed(draft.table):
@@ -228,7 +218,7 @@ def _sought(drafts: _Drafts, draft: Draft) -> Iterator[tuple[str, tuple[str, ...
         if text := _key_aside(draft, name, "m"):
             yield draft.aside, (_typed(draft, name, text),)
     for way in _ways(drafts, draft):
-        if way.value and not way.mapped:
+        if way.value and way.odd:
             value = way.value.replace(f"({way.row}.", "(m.", 1)
             yield way.aside, (_typed(draft, way.column, value),)
 

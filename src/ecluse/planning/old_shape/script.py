@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ecluse.model.catalog import Table
-from ecluse.model.flow import Member
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
 from ecluse.planning.old_shape import races, told, use, views
 from ecluse.planning.old_shape.place import as_invoker, mapped_tables, plain_tables
-from ecluse.planning.old_shape.views import INDEX
+from ecluse.planning.old_shape.views import INDEX, Odd
 from ecluse.planning.old_shape.writes import Writer
-
-Odd = tuple[str, str, str]
-"""An aside table's alias, its document, and a key that it may have."""
 
 
 def create(
@@ -29,7 +25,7 @@ def create(
     yield from use.create(plan, roles)
     yield from races.create(plan)
     for _, member in mapped_tables(plan):
-        yield from views.mapped_view(plan, member, roles, even=is_even(member, even))
+        yield from views.mapped_view(plan, member, roles, even)
     for table, at in plain:
         yield from views.plain_view(plan, table, at, roles)
     for flow, member in mapped_tables(plan):
@@ -40,15 +36,10 @@ def create(
     yield from _beside_rights(plan)
 
 
-def is_even(member: Member, even: frozenset[Odd]) -> bool:
-    """Whether the view of a table needs no look at what stands aside of converted values."""
-    return member.shown is not None and bool(member.shown.plain) and set(member.shown.odd) <= even
-
-
 def relied(plan: Plan, even: frozenset[Odd]) -> frozenset[Odd]:
     """The texts that some view relies on not to be there."""
-    members = [member for _, member in mapped_tables(plan) if is_even(member, even)]
-    return frozenset(odd for member in members if member.shown for odd in member.shown.odd)
+    shown = (member.shown for _, member in mapped_tables(plan) if member.shown)
+    return frozenset(odd for each in shown for odd in views.relied(each, even))
 
 
 def check_name(odd: Odd) -> str:

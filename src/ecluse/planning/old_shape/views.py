@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ecluse.model.catalog import Column, Table
-from ecluse.model.flow import Flow, Member, fill
+from ecluse.model.flow import Flow, Member, Shown, fill
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
 from ecluse.operations.expressions import of_row, rewrite
@@ -44,8 +44,12 @@ def rows(plan: Plan, member: Member, anchors: str = "", flow: Flow | None = None
     return f"SELECT {projection(member.table, 'q')} FROM ({fill(member.select, place)}) q"
 
 
-def mapped_view(plan: Plan, member: Member, roles: Sequence[str], *, even: bool) -> Iterator[str]:
-    """The view of an old table that a mapping shows. `even`: no converted value of it has an old text aside."""
+Odd = tuple[str, str, str]
+"""An aside table's alias, its document, and a key that it may have."""
+
+
+def mapped_view(plan: Plan, member: Member, roles: Sequence[str], even: frozenset[Odd]) -> Iterator[str]:
+    """The view of an old table that a mapping shows. `even`: what no aside table has."""
     invoker = as_invoker(member.table) and plan.server_version >= INVOKER
     options = " WITH (security_invoker = true)" if invoker else ""
     name = view_name(plan, member.table)
@@ -57,14 +61,27 @@ def mapped_view(plan: Plan, member: Member, roles: Sequence[str], *, even: bool)
     yield from rights(member.table, name)
 
 
-def _parts(plan: Plan, member: Member, condition: str, even: bool) -> str:
+def _parts(plan: Plan, member: Member, condition: str, even: frozenset[Odd]) -> str:
     """What the view reads: the rows in parts, where that lets a filter reach an index. One part counts the use."""
     at = places(plan)
-    selects: tuple[str, ...] = (member.select,)
-    if member.shown:
-        selects = (member.shown.plain,) if even else member.shown.selects
+    selects = _selects(member.shown, even) if member.shown else [member.select]
     parts = [f"SELECT {projection(member.table, 'q')} FROM ({fill(select, at.sql)}) q" for select in selects]
     return "\nUNION ALL\n".join([f"{parts[0]}\nWHERE {condition}", *parts[1:]])
+
+
+def _selects(shown: Shown, even: frozenset[Odd]) -> list[str]:
+    """The parts that may have rows; where nothing stands aside, one that does not look there."""
+    if shown.plain and even.issuperset(shown.odd):
+        return [shown.plain]
+    pairs = zip(shown.selects, shown.rare, strict=True)
+    return [select for select, groups in pairs if not any(even.issuperset(group) for group in groups)]
+
+
+def relied(shown: Shown, even: frozenset[Odd]) -> frozenset[Odd]:
+    """What these parts rely on not to be there."""
+    whole = shown.plain and even.issuperset(shown.odd)
+    groups = [shown.odd] if whole else [group for each in shown.rare for group in each if even.issuperset(group)]
+    return frozenset(odd for group in groups for odd in group)
 
 
 def indexes(plan: Plan) -> Iterator[tuple[Member, str, str]]:
