@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from ecluse.errors import WrongState
+from ecluse.errors import PlanRefused
 from ecluse.postgres.connect import Database
+from tests.conftest import MAJOR
 from tests.harness import OPTIONS, Stage, load
 
 ROLE = "ecluse_test_clerk"
@@ -65,8 +66,9 @@ def test_policies_hold(any_server_database: Database, tmp_path: Path) -> None:
     with psycopg.connect(database.conninfo) as conn:
         old_server = conn.info.server_version < 150000
     if old_server:
-        with pytest.raises(WrongState, match="PostgreSQL 14 has no views that heed that"):
+        with pytest.raises(PlanRefused) as refused:
             switched(database, tmp_path, BEFORE + SECURED)
+        assert "PostgreSQL 14 has no views that heed that" in refused.value.details
         return
     stage = switched(database, tmp_path, BEFORE + SECURED)
     other = "(SELECT md5('note 1')::uuid::text)"
@@ -106,6 +108,7 @@ CREATE TRIGGER mark BEFORE INSERT OR UPDATE ON notes FOR EACH ROW EXECUTE FUNCTI
 """
 
 
+@pytest.mark.skipif(MAJOR < 15, reason="there the old shape of secured rows is refused")
 def test_rows_that_may_only_be_seen(database: Database, tmp_path: Path) -> None:
     """What is not theirs to change is not counted, and neither is what stands aside of it: how its key was written."""
     stage = switched(database, tmp_path, BEFORE + READ_ALL)
