@@ -127,14 +127,15 @@ def drain_here(
     """Drain in the transaction at hand (REPEATABLE READ, or with the tables locked). Raises Restart, ProofFailed."""
     total = 0
     conn.execute(f"DELETE FROM {flow_sql.TAKEN}")
+    noted = is_told(conn, run.id, direction)
     # Flows come with referenced tables first, so that one may read what another has set aside.
-    touched = {flow.name for flow in run.plan.flows if _take(run, conn, direction, flow, limit)}
+    touched = {flow.name for flow in run.plan.flows if _take(run, conn, direction, flow, limit, noted=noted)}
     shaken = frozenset() if direction.home else rosters.judge_again(run, conn, at)
     for flow in run.plan.flows:
         followed = [follow for follow in flow.follows if follow.roster in shaken]
         if flow.name not in touched and not followed:
             continue
-        taken = _collect(run, conn, direction, flow, at)
+        taken = _collect(run, conn, direction, flow, at, noted=noted)
         if followed:
             taken = max(taken, _follow(conn, flow, followed, at))
         few = run.prepared.settle(conn, taken, locked=locked)
@@ -142,7 +143,7 @@ def drain_here(
         total += taken
         for alias in direction.captured(flow):
             forget_taken(conn, run, flow.member(alias))
-        if is_told(conn, run.id, direction):
+        if noted:
             conn.execute(told.forget(run.id, flow))
     return total
 
@@ -244,12 +245,12 @@ def _note_homeless(run: Run, conn: Connection, flow: Flow, at: Places, *, few: b
         journal.record_step(conn, run.id, BLOCKED)
 
 
-def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: int | None) -> bool:
+def _take(run: Run, conn: Connection, direction: Direction, flow: Flow, limit: int | None, *, noted: bool) -> bool:
     if not direction.home:
         prepare.check_watch(conn, run, flow)
         refuse_truncated(conn, run, flow)
     found = [_take_log(conn, run, flow.member(alias), limit) for alias in direction.captured(flow)]
-    if is_told(conn, run.id, direction):
+    if noted:
         found.append(conn.execute(told.take(run.id, flow, limit)).rowcount)
     return any(found)
 
@@ -276,7 +277,7 @@ def refuse_truncated(conn: Connection, run: Run, flow: Flow) -> None:
             raise Restart(f"{member.table.name} was truncated")
 
 
-def _collect(run: Run, conn: Connection, direction: Direction, flow: Flow, at: Places) -> int:
+def _collect(run: Run, conn: Connection, direction: Direction, flow: Flow, at: Places, *, noted: bool) -> int:
     conn.execute(f"DELETE FROM {flow_sql.UNITS}")
     members = [flow.member(alias) for alias in direction.captured(flow)]
     if direction.home and any(truncated(conn, run, member) for member in members):
@@ -284,7 +285,7 @@ def _collect(run: Run, conn: Connection, direction: Direction, flow: Flow, at: P
             conn.execute(statement)
     for member in members:
         _units_of(conn, run, direction.source(flow), member, at, taken=True)
-    if is_told(conn, run.id, direction):
+    if noted:
         conn.execute(f"INSERT INTO {flow_sql.UNITS} {told.units(run.id, flow)} ON CONFLICT DO NOTHING")
     row = conn.execute(
         f"SELECT count(*) FROM {flow_sql.TAKEN} WHERE alias = ANY(%s)",

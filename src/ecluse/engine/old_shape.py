@@ -142,11 +142,12 @@ def _note_since(run: Run, conn: Connection) -> str:
 
 def _await_sessions(run: Run, conn: Connection, roles: Sequence[str]) -> None:
     """Sessions that began before do not know the schema: after the switch they would meet the new shape."""
-    open_ = _stale(run, conn, roles)
-    if not open_:
+    since = _since(run, conn)
+    stale = _stale(conn, roles, since)
+    if not stale:
         return
     if not run.options.recycle_clients:
-        who = "; ".join(f"{role}: {count}" for role, count in sorted(open_.items()))
+        who = "; ".join(f"{role}: {len(pids)}" for role, pids in sorted(stale.items()))
         raise InUse(
             "sessions are open that do not know of the old shape's schema yet: after the switch they would meet the "
             "new one",
@@ -157,32 +158,26 @@ def _await_sessions(run: Run, conn: Connection, roles: Sequence[str]) -> None:
     for attempt in range(100):
         ended = conn.execute(
             "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = ANY (%s)",
-            (_stale_pids(run, conn, roles),),
+            ([pid for pids in stale.values() for pid in pids],),
         ).fetchone()
         if attempt == 0:
             run.emit(Event("note", "switch", f"{ended[0] if ended else 0} client sessions were ended to reconnect"))
-        if not _stale(run, conn, roles):
+        stale = _stale(conn, roles, since)
+        if not stale:
             return
         time.sleep(0.05)
     raise InUse("sessions of the old application do not end", hint="look at pg_stat_activity", state=_NOTHING)
 
 
-_STALE = (
-    "FROM pg_stat_activity a WHERE a.datname = current_database() AND a.usename = ANY (%s::name[]) "
-    "AND a.pid <> pg_backend_pid() AND a.application_name NOT LIKE 'ecluse%%' "
-    "AND coalesce(a.backend_start <= %s::timestamptz, true)"
-)
-
-
-def _stale(run: Run, conn: Connection, roles: Sequence[str]) -> dict[str, int]:
+def _stale(conn: Connection, roles: Sequence[str], since: str) -> dict[str, list[int]]:
+    """The sessions of these roles that began before that moment, or of which that cannot be seen: pids, by role."""
     rows = conn.execute(
-        f"SELECT a.usename::text, count(*) {_STALE} GROUP BY 1", (list(roles), _since(run, conn))
+        "SELECT a.usename::text, array_agg(a.pid) FROM pg_stat_activity a WHERE a.datname = current_database() "
+        "AND a.usename = ANY (%s::name[]) AND a.pid <> pg_backend_pid() AND a.application_name NOT LIKE 'ecluse%%' "
+        "AND coalesce(a.backend_start <= %s::timestamptz, true) GROUP BY 1",
+        (list(roles), since),
     ).fetchall()
-    return {role: int(count) for role, count in rows}
-
-
-def _stale_pids(run: Run, conn: Connection, roles: Sequence[str]) -> list[int]:
-    return [row[0] for row in conn.execute(f"SELECT a.pid {_STALE}", (list(roles), _since(run, conn)))]
+    return dict(rows)
 
 
 def _since(run: Run, conn: Connection) -> str:
