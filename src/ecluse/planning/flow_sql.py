@@ -108,6 +108,11 @@ def key_text(member: Member, alias: str = "m") -> str:
     return f"ROW({column_list(member.key, alias + '.')})::text"
 
 
+def same_key(member: Member, one: str, other: str) -> str:
+    """The condition that two rows of a member have one key."""
+    return " AND ".join(f"{one}.{ident(key)} = {other}.{ident(key)}" for key in member.key)
+
+
 def find(side: Side, at: Places, *, sloppy: bool = False) -> str:
     """The condition between `m`, a row of the anchor, and `u.unit`. `sloppy`: without `recheck`."""
     unit = fill(side.unit, at.sql)

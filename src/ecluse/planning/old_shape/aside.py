@@ -27,7 +27,7 @@ def put(rows: Rows, member: Member) -> Iterator[str]:
 
 def clear(rows: Rows, member: Member, anchors: str) -> Iterator[str]:
     """Delete what stands aside of these anchors and is not to be kept."""
-    new, same = rows.mapped(member, "NEW"), rows.same_key(member, "n", "m")
+    new, same = rows.mapped(member, "NEW"), flow_sql.same_key(member, "n", "m")
     yield (
         f"DELETE FROM {rows.at.sql(member.alias)} m USING {anchors} a WHERE {member.join} "
         f"AND NOT EXISTS (SELECT FROM {new} n WHERE {same});"
@@ -38,7 +38,7 @@ def keep(rows: Rows, member: Member) -> Iterator[str]:
     """Make what stands aside what it is to be: nobody but the engine has written there."""
     table, new = rows.at.sql(member.alias), rows.mapped(member, "NEW")
     rest = [c for c in member.table.columns if c.written and c.name not in member.key]
-    same = rows.same_key(member, "n", "m")
+    same = flow_sql.same_key(member, "n", "m")
     changed = " OR ".join(differs(c, f"m.{ident(c.name)}", f"n.{ident(c.name)}") for c in rest)
     sets = ", ".join(f"{ident(c.name)} = n.{ident(c.name)}" for c in rest)
     if sets:

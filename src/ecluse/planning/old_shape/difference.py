@@ -57,7 +57,7 @@ class Difference:
         if operation == "INSERT" and not self.images.unit:
             return ""
         old = self.rows.mapped(member, "OLD")
-        return f" WHERE NOT EXISTS (SELECT FROM {old} o WHERE {self.rows.same_key(member, 'o', 'n')})"
+        return f" WHERE NOT EXISTS (SELECT FROM {old} o WHERE {flow_sql.same_key(member, 'o', 'n')})"
 
     def overruled(self, member: Member) -> Iterator[str]:
         """Refuse to write over a value of which the old rows tell another one: what they are changed to, it is not.
@@ -81,7 +81,7 @@ class Difference:
             old, new = self.rows.there(member, self.rows.mapped(member, "OLD")), self.rows.mapped(member, "NEW")
             yield self.rows.misplaced(
                 f"EXISTS (SELECT FROM {self.at.sql(member.alias)} t JOIN {old} o ON {self.rows.actual(member)} "
-                f"JOIN {new} n ON {self.rows.same_key(member, 'o', 'n')} WHERE {' OR '.join(lost)})"
+                f"JOIN {new} n ON {flow_sql.same_key(member, 'o', 'n')} WHERE {' OR '.join(lost)})"
             )
 
     def gone(self, member: Member) -> Iterator[str]:
@@ -91,7 +91,7 @@ class Difference:
         old, new = self.rows.there(member, self.rows.mapped(member, "OLD")), self.rows.mapped(member, "NEW")
         yield (
             f"DELETE FROM {self.at.sql(member.alias)} t USING {old} o WHERE {self.rows.actual(member)} "
-            f"AND NOT EXISTS (SELECT FROM {new} n WHERE {self.rows.same_key(member, 'n', 'o')});"
+            f"AND NOT EXISTS (SELECT FROM {new} n WHERE {flow_sql.same_key(member, 'n', 'o')});"
         )
 
     def update(self, member: Member) -> Iterator[str]:
@@ -101,7 +101,7 @@ class Difference:
             return
         old, new = self.rows.there(member, self.rows.mapped(member, "OLD")), self.rows.mapped(member, "NEW")
         one = self.rows.one_to_one(member) and member.role != "aside"
-        both = "true" if one else self.rows.same_key(member, "o", "n")
+        both = "true" if one else flow_sql.same_key(member, "o", "n")
         columns = [c for c in member.table.columns if c.written and c.identity != "a"]
         if not one:
             columns = [c for c in columns if c.name not in member.key]
@@ -150,14 +150,14 @@ class Difference:
         whole = member.role in ("new", "aside") and member is not anchor and self.rows.member is self.flow.old.anchor
         if whole and not self.images.unit:
             old = self.rows.mapped(anchor, "OLD")
-            same = self.rows.same_key(anchor, "t", "o")
+            same = flow_sql.same_key(anchor, "t", "o")
             mine = f"(SELECT t.* FROM {self.at.sql(anchor.alias)} t JOIN {old} o ON {same})"
             yield f"DELETE FROM {table} m USING {mine} a WHERE {member.join};"
             return
         left = ""
         if self.images.unit:
             new = self.rows.mapped(member, "NEW")
-            left = f" AND NOT EXISTS (SELECT FROM {new} n WHERE {self.rows.same_key(member, 'n', 'o')})"
+            left = f" AND NOT EXISTS (SELECT FROM {new} n WHERE {flow_sql.same_key(member, 'n', 'o')})"
         there = self.rows.there(member, self.rows.mapped(member, "OLD"))
         delete = f"DELETE FROM {table} t USING {there} o WHERE {self.rows.actual(member)}{left}"
         raced = self.rows.simple and member is anchor

@@ -181,5 +181,4 @@ class Images:
         """The query that gives the row as it can be read now, by its key."""
         anchors = self.news() if self.unit else ""
         query = views.rows(self.plan, self.member, anchors, self.flow)
-        same = " AND ".join(f"v.{ident(key)} = {record}.{ident(key)}" for key in self.member.key)
-        return f"SELECT v.* FROM ({query}) v WHERE {same}"
+        return f"SELECT v.* FROM ({query}) v WHERE {flow_sql.same_key(self.member, 'v', record)}"

@@ -12,7 +12,7 @@ from ecluse.model.catalog import Constraint, Table
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import Name, ident, literal
 from ecluse.model.plan import Plan
-from ecluse.planning.flow_sql import column_list
+from ecluse.planning.flow_sql import column_list, same_key
 from ecluse.planning.old_shape.images import Images
 from ecluse.planning.old_shape.place import mapped_tables, view_name
 
@@ -78,7 +78,7 @@ def withhold(plan: Plan, target: Member, images: Images, linked: frozenset[tuple
             continue
         pairs = zip(key.columns, key.referenced_columns, strict=True)
         same = " AND ".join(f"c.{ident(ours)} = t.{ident(theirs)}" for ours, theirs in pairs)
-        mine = " AND ".join(f"t.{ident(name)} = o.{ident(name)}" for name in target.key)
+        mine = same_key(target, "t", "o")
         rows = f"{images.mapped(target, 'OLD')} o JOIN {images.at.sql(target.alias)} t ON {mine}"
         referring = f"SELECT FROM {rows} JOIN {made.table.sql} c ON {same}"
         yield f"IF EXISTS ({referring}) THEN {_violation(target.table, key)} END IF;"

@@ -63,10 +63,6 @@ class Rows:
         """Whether a member holds what the new columns cannot tell of this row alone."""
         return member.role == "aside" and not self.images.unit and self.images.concerns(self.flow.new.anchor)
 
-    def same_key(self, member: Member, one: str, other: str) -> str:
-        """The condition that two rows of a member have one key."""
-        return " AND ".join(f"{one}.{ident(key)} = {other}.{ident(key)}" for key in member.key)
-
     def there(self, member: Member, rows: str) -> str:
         """Mapped rows, with the keys of the rows that are there for them."""
         if not member.counterpart:
@@ -80,7 +76,7 @@ class Rows:
     def actual(self, member: Member) -> str:
         """The condition between `t`, a row that is there, and `o`, one of `there`."""
         if not member.counterpart:
-            return self.same_key(member, "t", "o")
+            return flow_sql.same_key(member, "t", "o")
         return " AND ".join(f"t.{ident(key)} = o.{_found(n)}" for n, key in enumerate(member.key))
 
     def changes_of(self, members: list[Member]) -> str:

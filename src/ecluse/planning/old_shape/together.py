@@ -10,14 +10,9 @@ from collections.abc import Callable, Iterator
 
 from ecluse.model.flow import Member
 from ecluse.model.names import ident
-from ecluse.planning.flow_sql import column_list
+from ecluse.planning.flow_sql import column_list, same_key
 from ecluse.planning.old_shape.differs import becomes, differs
 from ecluse.planning.old_shape.images import Images
-
-
-def same_key(member: Member, one: str, other: str) -> str:
-    """The condition between two rows of a member that have the same key."""
-    return " AND ".join(f"{one}.{ident(key)} = {other}.{ident(key)}" for key in member.key)
 
 
 class Together:

@@ -12,6 +12,7 @@ from itertools import chain
 from ecluse.model.flow import Flow, Member
 from ecluse.model.names import Name, ident, short
 from ecluse.model.plan import Plan
+from ecluse.planning import flow_sql
 from ecluse.planning.old_shape import aside, keys, races
 from ecluse.planning.old_shape.difference import Difference
 from ecluse.planning.old_shape.differs import differs
@@ -205,5 +206,4 @@ class Writer:
         """The row as it can be read now; with the writer's own rights by the view, which reads what stands aside."""
         if not self.invoker:
             return self.images.shown()
-        same = " AND ".join(f"v.{ident(key)} = NEW.{ident(key)}" for key in self.member.key)
-        return f"SELECT v.* FROM {self.view.sql} v WHERE {same}"
+        return f"SELECT v.* FROM {self.view.sql} v WHERE {flow_sql.same_key(self.member, 'v', 'NEW')}"
