@@ -10,18 +10,30 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import psycopg
 
 from ecluse.model.names import ident
 from ecluse.postgres.connect import Database
 from tests import harness
-from tests.harness import OLD_APPLICATION, Snapshot, Stage, Writer, same_rows, same_structure
+from tests.harness import OLD_APPLICATION, OPTIONS, Snapshot, Stage, Writer, load, same_rows, same_structure
 
 Rows = dict[str, Counter[str]]
 Attempt = tuple[int, int, psycopg.Error | None]
 
 _REFUSED = re.compile(r"-- refused after the switch: (\w{5})\Z")
+
+
+def kept_beside(database: Database, file: Path, before: str, migration: str) -> tuple[Stage, Database]:
+    """Switch with the old shape kept: the stage, and how the old application connects."""
+    load(database, before)
+    file.write_text(migration)
+    there = harness.old_application(database)
+    stage = Stage(database, file, replace(OPTIONS, old_shape_for=(OLD_APPLICATION,)))
+    assert stage.apply() == "ready"
+    stage.switch()
+    return stage, there
 
 
 def shown_rows(database: Database, old: Database, stage: Stage) -> Rows:

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ import psycopg
 import pytest
 
 from ecluse.postgres.connect import Database
-from tests import harness
-from tests.harness import OLD_APPLICATION, OPTIONS, Stage, load
+from tests.beside import kept_beside
+from tests.harness import Stage
 
 Session = psycopg.Connection[tuple[Any, ...]]
 JOBS = """
@@ -46,14 +45,7 @@ KEY = "md5('1')::uuid::text"
 
 def switched(database: Database, folder: Path, before: str, operations: str) -> tuple[Stage, Database]:
     """The stage after the switch, and how the old application connects."""
-    load(database, before)
-    file = folder / "m.toml"
-    file.write_text(f'name = "m"\n{operations}')
-    there = harness.old_application(database)
-    stage = Stage(database, file, replace(OPTIONS, old_shape_for=(OLD_APPLICATION,)))
-    assert stage.apply() == "ready"
-    stage.switch()
-    return stage, there
+    return kept_beside(database, folder / "m.toml", before, f'name = "m"\n{operations}')
 
 
 @contextmanager

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from ecluse.postgres.connect import Database
-from tests import harness
-from tests.harness import OLD_APPLICATION, OPTIONS, SCENARIOS, Stage, load
+from tests.beside import kept_beside
+from tests.harness import SCENARIOS
 
 Session = psycopg.Connection[tuple[object, ...]]
 BEFORE = """
@@ -27,13 +26,7 @@ ONE = "md5('t1')::uuid"
 @pytest.fixture
 def applications(database: Database, tmp_path: Path) -> Iterator[Callable[[str], Session]]:
     """Opens sessions of the old application, and of the new one, after the switch."""
-    load(database, BEFORE)
-    file = tmp_path / "races.toml"
-    file.write_text(MIGRATION)
-    there = harness.old_application(database)
-    stage = Stage(database, file, replace(OPTIONS, old_shape_for=(OLD_APPLICATION,)))
-    stage.apply()
-    stage.switch()
+    stage, there = kept_beside(database, tmp_path / "races.toml", BEFORE, MIGRATION)
     made: list[Session] = []
 
     def connect(which: str) -> Session:
@@ -127,14 +120,11 @@ def test_one_statement_that_meets_a_row_twice(applications: Callable[[str], Sess
     assert old.execute("UPDATE tasks SET tries = tries").rowcount == 6  # nothing changes, and all are counted
 
 
-def test_a_split_row_is_waited_for(database: Database) -> None:
+def test_a_split_row_is_waited_for(database: Database, tmp_path: Path) -> None:
     """The old columns of a row are in rows of another table by now: these are waited for as well."""
     case = SCENARIOS / "split_table" / "questions"
-    load(database, case / "before.sql")
-    there = harness.old_application(database)
-    stage = Stage(database, case / "migration.toml", replace(OPTIONS, old_shape_for=(OLD_APPLICATION,)))
-    stage.apply()
-    stage.switch()
+    before, migration = (case / name for name in ("before.sql", "migration.toml"))
+    stage, there = kept_beside(database, tmp_path / "split.toml", before.read_text(), migration.read_text())
     with psycopg.connect(there.conninfo, autocommit=True) as first, psycopg.connect(there.conninfo) as second:
         second.autocommit = True
         with first.transaction():

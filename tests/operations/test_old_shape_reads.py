@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from ecluse.postgres.connect import Database
-from tests import harness
-from tests.harness import OLD_APPLICATION, OPTIONS, Stage, load
+from tests.beside import kept_beside
 
 ROWS = 3000
 BEFORE = f"""
@@ -57,13 +55,7 @@ JOINED = "SELECT c.id, count(l.n) FROM chats c LEFT JOIN lines l ON l.chat = c.i
 
 def switched(database: Database, folder: Path, before: str) -> psycopg.Connection[tuple[object, ...]]:
     """The old application's connection, after the switch."""
-    load(database, before)
-    file = folder / "reads.toml"
-    file.write_text(MIGRATION)
-    there = harness.old_application(database)
-    stage = Stage(database, file, replace(OPTIONS, old_shape_for=(OLD_APPLICATION,)))
-    stage.apply()
-    stage.switch()
+    _, there = kept_beside(database, folder / "reads.toml", before, MIGRATION)
     with psycopg.connect(database.conninfo, autocommit=True) as conn:
         conn.execute("ANALYZE")
     return psycopg.connect(there.conninfo, autocommit=True)
