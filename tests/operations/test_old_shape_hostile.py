@@ -14,7 +14,7 @@ import pytest
 
 from ecluse.postgres.connect import Database
 from tests.beside import kept_beside
-from tests.harness import Stage
+from tests.harness import SCENARIOS, Stage
 
 Session = psycopg.Connection[tuple[Any, ...]]
 JOBS = """
@@ -296,3 +296,38 @@ def test_a_trigger_that_makes_another_key(database: Database, tmp_path: Path) ->
         assert conn.execute(insert, (6,)).fetchone() == (6,)
         with pytest.raises(psycopg.errors.TriggeredDataChangeViolation, match="another key"):
             conn.execute(insert, (7,))
+
+
+def test_what_only_the_new_shape_says_in_a_document_stays(database: Database, tmp_path: Path) -> None:
+    """The old application changes the keys of a document that its columns are, and no others."""
+    case = SCENARIOS / "generalize_table" / "connections"
+    before, migration = ((case / name).read_text() for name in ("before.sql", "migration.toml"))
+    stage, there = kept_beside(database, tmp_path / "m.toml", before, migration)
+    with sessions(there, database) as (old, new):
+        new.execute(
+            "UPDATE provider_connections SET provider_profile = provider_profile || '{\"club\": 7}' WHERE id = 1"
+        )
+        new.commit()
+        old.execute("UPDATE strava_connections SET strava_firstname = 'Ann' WHERE id = 1")
+        old.commit()
+        asked = (
+            "SELECT provider_profile -> 'club', provider_profile ->> 'firstname' FROM provider_connections WHERE id = 1"
+        )
+        assert new.execute(asked).fetchone() == (7, "Ann")
+    stage.verify()
+
+
+def test_a_new_key_takes_no_row_that_the_old_shape_keeps(database: Database, tmp_path: Path) -> None:
+    """In the old shape nothing holds an order to a customer: to delete the one must not delete the other."""
+    case = SCENARIOS / "link_rows" / "by_email"
+    before, migration = ((case / name).read_text() for name in ("before.sql", "migration.toml"))
+    file = tmp_path / "m.toml"
+    stage, there = kept_beside(database, file, before, migration.replace('"restrict"', '"cascade"'))
+    with sessions(there, database) as (old, new):
+        new.execute("UPDATE orders SET customer_id = (SELECT id FROM customers WHERE email IS NULL) WHERE id = 9")
+        new.commit()
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            old.execute("DELETE FROM customers WHERE email IS NULL")
+        old.rollback()
+        assert old.execute("SELECT count(*) FROM orders").fetchone() == (200,)
+    stage.verify()
