@@ -26,11 +26,16 @@ def probes(run: Run, conn: Connection, *, switched: bool) -> tuple[Probe, ...]:
     if promised is None:
         why = "the plan is of an earlier version, which promised nothing"
         return (Probe("structure", passed=False, ran=False, details=why),)
-    accepted = journal.steps_done(conn, run.id).get(_STEP, {}).get("accepted", [])
-    found = [d for d in _deviations(run, conn, promised, switched=switched) if str(d) not in accepted]
+    planned = accepted(conn, run.id)
+    found = [d for d in _deviations(run, conn, promised, switched=switched) if str(d) not in planned]
     if not found:
         return (Probe("structure", passed=True, details="as planned"),)
     return tuple(Probe(_subject(each), passed=False, details=_words(each)) for each in found)
+
+
+def accepted(conn: Connection, run: int) -> frozenset[str]:
+    """The deviations that were taken for planned, as they are printed."""
+    return frozenset(journal.steps_done(conn, run).get(_STEP, {}).get("accepted", ()))
 
 
 def accept_scripts(run: Run, conn: Connection) -> None:

@@ -151,14 +151,18 @@ def _serials(plan: Plan, catalog: Catalog) -> Iterator[Sequence]:
 # --- how the database deviates ------------------------------------------------------------------------
 
 
-def deviations(plan: Plan, promised: Structure, now: Catalog, *, switched: bool) -> tuple[Deviation, ...]:
+def deviations(
+    plan: Plan, promised: Structure, now: Catalog, *, switched: bool, finished: bool = False
+) -> tuple[Deviation, ...]:
     """Where the catalogue is not as promised; empty where it is. What the plan does not concern is not looked at.
 
-    `now` has the schemas of `concerned`.
+    `now` has the schemas of `concerned`. Of a run that is `finished`, which was switched before, nothing of the old
+    shape is there any more, and nothing that captures.
     """
     homes = Homes(plan)
-    place = _Place(plan, homes, switched)
+    place = _Place(plan, homes, switched, watched=switched and not finished)
     wanted = promised.tables if switched else promised.built
+    wanted = tuple(t for t in wanted if not (finished and place.is_aside(t.name)))
     tables = {t.name: place.table(t, now) for t in wanted}
     views = {v.name: place.view(v, now) for v in promised.views if switched or v.name in plan.prebuilt}
     sequences = {s.name: place.sequence(s, now) for s in promised.sequences if switched or s.identity}
@@ -169,7 +173,7 @@ def deviations(plan: Plan, promised: Structure, now: Catalog, *, switched: bool)
         _catalog([p[0] for p in pairs], [p[0] for p in views.values()], sequences.values(), functions, 0),
         _catalog([p[1] for p in pairs], [p[1] for p in views.values()], sequences.values(), functions, 1),
     )
-    return (*found, *_enums(plan, now), *(_moved(plan, promised, now) if switched else ()))
+    return (*found, *_enums(plan, now), *(_moved(plan, promised, now) if switched and not finished else ()))
 
 
 def concerned(plan: Plan) -> tuple[str, ...]:
@@ -187,12 +191,16 @@ _Pair = tuple[_Owned, _Owned | None]
 class _Place:
     """Finds what is promised where it stands now, and puts it into the words of the promise."""
 
-    def __init__(self, plan: Plan, homes: Homes, switched: bool) -> None:
-        self._plan, self._homes, self._switched = plan, homes, switched
+    def __init__(self, plan: Plan, homes: Homes, switched: bool, *, watched: bool) -> None:
+        self._plan, self._homes, self._switched, self._watched = plan, homes, switched, watched
         self._visible = {m.table.name for m in visible(plan)}
         asides = (m for flow in plan.flows for m in flow.new.members if m.role == "aside")
         self._aside = {m.table.name.within(plan.next_schema) for m in asides}
         self._joining = {m.table.name.within(plan.next_schema) for m in plan.joining}
+
+    def is_aside(self, name: Name) -> bool:
+        """Whether it is a table that only the engine sees."""
+        return name in self._aside
 
     def _at(self, name: Name) -> Name:
         return name if self._switched else name.within(self._plan.next_schema)
@@ -213,7 +221,7 @@ class _Place:
         if want.name in self._joining:
             # Captured from the attempt to switch on; where that failed, it stays so until the next.
             have = replace(have, triggers=tuple(t for t in have.triggers if t.name not in _CAPTURE))
-        watched = self._switched and want.name in self._visible
+        watched = self._watched and want.name in self._visible
         ours = tuple(Trigger(name, "", want.name, "A") for name in _CAPTURE) if watched else ()
         want = same_words(replace(want, triggers=(*want.triggers, *ours)))
         return want, same_words(_bare(have))
