@@ -125,6 +125,18 @@ class ServiceUnavailable(EcluseError):
     code = "ECL115"
 
 
+class MissingProgram(EcluseError):
+    """A program of PostgreSQL that the command needs is not here, or is older than the server."""
+
+    code = "ECL116"
+
+
+class ProgramFailed(EcluseError):
+    """A program of PostgreSQL (`pg_dump`, `pg_restore`) failed; what it said is in the details, without values."""
+
+    code = "ECL117"
+
+
 # --- 2xx the migration file -------------------------------------------------------------------------
 
 

@@ -157,8 +157,8 @@ def test_a_view_that_another_version_prints_in_other_words_is_the_same(
     any_server_database: Database, open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the very version is not at hand, the nearest one is asked what the view means."""
-    monkeypatch.setattr("ecluse.postgres.expected.installed_bin_dirs", dict)
-    monkeypatch.setattr("ecluse.postgres.expected.EMBEDDED", (16 if any_server_database.label.count(" 18,") else 18,))
+    monkeypatch.setattr("ecluse.postgres.binaries.installed_bin_dirs", dict)
+    monkeypatch.setattr("ecluse.postgres.binaries.EMBEDDED", (16 if any_server_database.label.count(" 18,") else 18,))
     load(any_server_database, BASE)
     with open_session(any_server_database) as conn:
         actual = read_catalog(conn, measure=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
-from ecluse.errors import EmbeddedServerFailed
+from ecluse.errors import EmbeddedServerFailed, MissingProgram
 
 DEFAULT_VERSION = 18
 _FOLDERS = {18: "pginstall18", 16: "pginstall"}  # inside the wheel
@@ -56,3 +57,43 @@ def installed_bin_dirs() -> dict[int, Path]:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             found.setdefault(major_version(folder), folder)
     return found
+
+
+def server_programs() -> dict[int, Path]:
+    """Every server that could be started here, by major version: the system's, and the embedded ones before them."""
+    found = installed_bin_dirs()
+    for version in EMBEDDED:
+        with contextlib.suppress(EmbeddedServerFailed):
+            found[version] = bin_dir(version)
+    return found
+
+
+def nearest_server(major: int) -> Path:
+    """The programs of a server of that major version, or of the nearest there is; the newer one of two."""
+    there = server_programs()
+    if not there:
+        raise EmbeddedServerFailed("there is no PostgreSQL that can be started here", hint="ecluse doctor")
+    return there[min(there, key=lambda version: (abs(version - major), -version))]
+
+
+def client_programs(major: int) -> Path:
+    """The folder of `pg_dump` and `pg_restore` for a server of that major version: of the same, else of the next newer.
+
+    Raises MissingProgram where all that are here are older: pg_dump refuses a server that is newer than itself.
+    """
+    there = {m: folder for m, folder in server_programs().items() if (folder / "pg_dump").exists()}
+    on_path = shutil.which("pg_dump")
+    if on_path is not None:
+        said = subprocess.run([on_path, "--version"], capture_output=True, text=True, check=False).stdout
+        match = re.search(r"\(PostgreSQL\) (\d+)", said)
+        if match is not None:
+            there.setdefault(int(match.group(1)), Path(on_path).parent)
+    fitting = [version for version in there if version >= major]
+    if not fitting:
+        newest = max(there, default=0)
+        raise MissingProgram(
+            f"the server is PostgreSQL {major}, and the newest pg_dump here is {newest or 'none'}",
+            hint=f"install the client programs of PostgreSQL {major}, and have their pg_dump on PATH",
+            state="nothing was changed",
+        )
+    return there[min(fitting)]

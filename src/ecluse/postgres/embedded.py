@@ -129,6 +129,20 @@ class EmbeddedServer:
         """Stop without a checkpoint, as a power cut would; the next start recovers from the log."""
         self.stop("immediate")
 
+    def in_use(self) -> bool:
+        """Whether a handle of a living process uses the server; not whether it runs."""
+        try:
+            descriptor = _open(self.home / "users.lock")
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     def is_running(self) -> bool:
         """Whether a server answers; it may still be starting."""
         return self._ping() in (pq.Ping.OK, pq.Ping.REJECT)

@@ -20,13 +20,13 @@ from pglast.parser import ParseError
 from pglast.stream import RawStream
 from pglast.visitors import Visitor
 
-from ecluse.errors import EmbeddedServerFailed, ExpectationError
+from ecluse.errors import ExpectationError
 from ecluse.model.catalog import Catalog
 from ecluse.model.names import ident
-from ecluse.postgres.binaries import EMBEDDED, bin_dir, installed_bin_dirs
+from ecluse.postgres.binaries import nearest_server
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.connect import Database, open_session
-from ecluse.postgres.embedded import EmbeddedServer, server_for
+from ecluse.postgres.embedded import server_for
 
 _COMMAND = re.compile(r"(?m)^\\(?:un)?restrict\b.*$|^\\connect\b.*$")
 _ROWS = re.compile(r"(?m)^COPY [^;]+ FROM stdin;$")
@@ -42,7 +42,7 @@ def expected_of(script: str, name: str, actual: Catalog, project: Path) -> Catal
     Raises ExpectationError, which says file and line.
     """
     statements = list(_statements(script, name))
-    with _server(actual.server_version // 10000, project) as server:
+    with server_for(project, programs=nearest_server(actual.server_version // 10000)) as server:
         database = f"ecluse_expected_{secrets.token_hex(6)}"
         conninfo = server.create_database(database)
         try:
@@ -50,19 +50,6 @@ def expected_of(script: str, name: str, actual: Catalog, project: Path) -> Catal
         finally:
             with psycopg.connect(server.conninfo(), autocommit=True) as conn:
                 conn.execute(f"DROP DATABASE IF EXISTS {ident(database)} WITH (FORCE)".encode())
-
-
-def _server(major: int, project: Path) -> EmbeddedServer:
-    there = installed_bin_dirs()
-    for version in EMBEDDED:
-        try:
-            there[version] = bin_dir(version)
-        except EmbeddedServerFailed:
-            continue
-    if not there:
-        raise EmbeddedServerFailed("there is no PostgreSQL to read the script with", hint="ecluse doctor")
-    nearest = min(there, key=lambda version: (abs(version - major), -version))
-    return server_for(project, programs=there[nearest])
 
 
 def _statements(script: str, name: str) -> Iterator[tuple[int, str, Any]]:

@@ -68,6 +68,13 @@ def _safe_message(error: psycopg.Error, sqlstate: str) -> str:
     return message
 
 
+def without_values(line: str) -> str:
+    """A line of a server's or a program's words; what it quotes of a row (class 22, COPY) is left out."""
+    if re.search(r"invalid (?:input|byte|value)|out of range|malformed|too long|COPY ", line):
+        return _BYTES.sub("… ", _QUOTED.sub('"…"', line)).strip()
+    return line
+
+
 def _objects(error: psycopg.Error) -> str:
     diag = error.diag
     table = ".".join(part for part in (diag.schema_name, diag.table_name) if part)

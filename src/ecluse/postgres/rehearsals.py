@@ -1,0 +1,46 @@
+"""The records of rehearsals: `rehearsals/NAME.json` in the project's folder, to be committed with the migration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from ecluse.errors import SettingsError
+from ecluse.model.rehearsal import Rehearsal
+
+FOLDER = "rehearsals"
+
+_records: TypeAdapter[Rehearsal] = TypeAdapter(Rehearsal)
+
+
+def record_file(project: Path, migration: str) -> Path:
+    """Where the record of the latest rehearsal of a migration is kept."""
+    return project / FOLDER / f"{migration}.json"
+
+
+def read_rehearsal(project: Path, migration: str) -> Rehearsal | None:
+    """The latest rehearsal of a migration; None where there was none. Raises SettingsError for a damaged record."""
+    file = record_file(project, migration)
+    try:
+        return _records.validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        reason = getattr(error, "strerror", None) or "it is not what `ecluse rehearse` writes"
+        raise SettingsError(
+            f"the record of the rehearsal of '{migration}' cannot be read: {reason}",
+            details=str(file),
+            hint=f"ecluse rehearse {migration}",
+            state="nothing was changed",
+        ) from None
+
+
+def write_rehearsal(project: Path, rehearsal: Rehearsal) -> Path:
+    """Keep the record; the one before is replaced as a whole."""
+    file = record_file(project, rehearsal.migration)
+    file.parent.mkdir(exist_ok=True)
+    unfinished = file.with_suffix(".json.new")
+    unfinished.write_bytes(_records.dump_json(rehearsal, indent=2) + b"\n")
+    unfinished.replace(file)
+    return file
