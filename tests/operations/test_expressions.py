@@ -92,6 +92,15 @@ def planned(database: Database) -> Callable[[str, str], list[Hazard]]:
     return plan
 
 
+def test_a_default_that_the_new_type_does_not_take_is_named_alone(planned: Callable[[str, str], list[Hazard]]) -> None:
+    script = "CREATE TABLE t (id serial PRIMARY KEY, s text DEFAULT 'a'); CREATE INDEX i ON t (s);"
+    mapping = """using = "lpad(id::text, 32, '0')::uuid"\nback = "replace(id::text, '-', '')::integer"\n"""
+    found = planned(script, _CONVERT + mapping)
+    (refused,) = [h for h in found if h.level == "refuse"]
+    assert refused.id == "trial-default" and "id of public.t" in refused.message
+    assert 'default = "gen_random_uuid()"' in refused.hint
+
+
 def test_what_is_redeclared_is_tried_on_the_new_shape(planned: Callable[[str, str], list[Hazard]]) -> None:
     found = planned(
         "CREATE TABLE t (id text PRIMARY KEY, CONSTRAINT c CHECK (id <> '')); ALTER TABLE t ENABLE ROW LEVEL SECURITY;"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import psycopg
@@ -16,7 +16,7 @@ from pglast.parser import ParseError
 from ecluse.engine.build import index_tasks
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import MappingError
-from ecluse.model.catalog import Catalog, View
+from ecluse.model.catalog import Catalog, Table, View
 from ecluse.model.flow import Flow, Member, Side, fill
 from ecluse.model.names import ident
 from ecluse.model.plan import Define, Hazard, Move, Plan
@@ -26,6 +26,8 @@ from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.failures import translate
 
 _REDECLARE = "say in the migration what it becomes, or leave it out: [[operation.redeclare]], or in the reshape_table"
+
+_DEFAULT = """say the new default in the operation: default = "gen_random_uuid()", or what fits the new type"""
 
 _LABEL = (
     "a label can be used by what the next migration makes: make two migrations, and finish the first before the second"
@@ -85,9 +87,23 @@ class _Attempts:
         self._found = found
         self._labels = labels  # that are there when the run begins, and not yet
 
-    def __call__(self, what: str, thing: str, statement: str, hint: str = "") -> None:
+    def __call__(self, what: str, thing: str, statement: str, hint: str = "") -> bool:
+        """Whether it was done."""
+        before = len(self._found)
         with self._noting(what, thing, hint), self._conn.transaction():
             self._conn.execute(statement.encode())
+        return len(self._found) == before
+
+    def works(self, statement: str) -> bool:
+        """Whether it can be done; where not, nothing is noted."""
+        try:
+            with self._conn.transaction():
+                self._conn.execute(statement.encode())
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error:
+            return False
+        return True
 
     def undone(self, what: str, thing: str, statement: str, hint: str = "") -> None:
         """The same for one whose effect nothing else may see."""
@@ -142,10 +158,7 @@ def _enums(plan: Plan, attempt: _Attempts) -> None:
 def _tables(plan: Plan, attempt: _Attempts) -> None:
     run = Run(0, plan, _no_session, lambda _: None)
     names = {m.table.name for m in switch_sql.visible(plan)}
-    for flow in plan.builds:
-        for member in flow.new.members:
-            name = str(member.table.name)
-            attempt("table", name, ddl_table.create_table(member.table, plan.next_schema))
+    made = {m.alias for flow in plan.builds for m in flow.new.members if _table(plan, m.table, attempt)}
     for table in switch_sql.altered(plan):
         # A stand-in: making a trigger on the table itself would lock out its writers for as long as the trial takes.
         attempt("table", str(table), f"CREATE TABLE {table.within(plan.next_schema).sql} (LIKE {table.sql})")
@@ -154,7 +167,8 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
             at = added.table.within(plan.next_schema)
             attempt("column", str(added.table), ddl_table.add_column(at, column))
     for flow in plan.builds:
-        for member in flow.new.members:
+        # What stands on a table that could not be made is not to blame.
+        for member in (m for m in flow.new.members if m.alias in made):
             name = str(member.table.name)
             first, after = index_tasks(run, member)
             for statement in (*first, *after):
@@ -173,6 +187,22 @@ def _tables(plan: Plan, attempt: _Attempts) -> None:
             for trigger in member.table.triggers:
                 for statement in ddl_objects.trigger_sql(trigger, member.table.name, at):
                     attempt("trigger", f"{trigger.name} on {name}", statement)
+
+
+def _table(plan: Plan, table: Table, attempt: _Attempts) -> bool:
+    """Make it; where that fails, tell which default is to blame: the server names no column."""
+    if attempt.works(_bare(plan, table)):
+        return True
+    for column in table.columns:
+        alone = _bare(plan, replace(table, columns=(column,)))
+        if column.default is not None and not column.generated and not attempt.works(alone):
+            attempt.undone("default", f"{column.name} of {table.name}", alone, _DEFAULT)
+            return False
+    return attempt("table", str(table.name), _bare(plan, table))
+
+
+def _bare(plan: Plan, table: Table) -> str:
+    return ddl_table.create_table(table, plan.next_schema)
 
 
 # What a run does with such a table, which is another's: rows come and go, changes are captured, keys refer to it.
