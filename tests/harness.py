@@ -22,6 +22,7 @@ import psycopg
 
 from ecluse.engine import journal
 from ecluse.engine.context import Options
+from ecluse.engine.dry_run import dry_run
 from ecluse.engine.moving.planning import unknown_origin
 from ecluse.engine.planner import make_plan
 from ecluse.engine.runner import Engine
@@ -30,7 +31,7 @@ from ecluse.errors import EcluseError
 from ecluse.model.catalog import Catalog, Table
 from ecluse.model.names import ident
 from ecluse.model.plan import Plan
-from ecluse.model.report import Event
+from ecluse.model.report import Account, DryRun, Event, Verification
 from ecluse.planning.structure import difference
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.connect import Database, open_session
@@ -188,6 +189,22 @@ class Stage:
     def name(self) -> str:
         return read_migration(self.file).name
 
+    def dry_run(self) -> DryRun:
+        """What a run would do with the rows."""
+        with told():
+            return dry_run(self.database, self.plan(), self.origins)
+
+    def apply_as_foreseen(self) -> str:
+        """Apply while nobody writes, and fail unless the proof finds what a dry run had counted; the status then."""
+        foreseen = self.dry_run()
+        status = self.apply()
+        with open_session(self.database, role="proof") as conn:
+            record = journal.unfinished(conn, self.name)
+            proof = journal.last_proof(conn, record.id) if record else None
+        assert proof is not None
+        same_as_foreseen(foreseen, proof)
+        return status
+
     def engine(self, listener: Callable[[Event], None] | None = None) -> Engine:
         return Engine(self.database, self.options, listener or Listener(), origins=self.origins)
 
@@ -226,6 +243,17 @@ class Stage:
             + "\n"
             + "\n".join(f"{c.table}, {c.direction}: {d}" for c in result.comparisons for d in c.differences[:3])
         )
+
+
+def same_as_foreseen(foreseen: DryRun, proof: Verification) -> None:
+    """Fail unless a proof found what a dry run had counted, when nobody writes."""
+    assert not foreseen.uncounted
+    assert not foreseen.refused
+    said = [Account(d.table, d.rows_in, d.carried, d.merged, d.quarantined, d.reasons) for d in foreseen.dispositions]
+    assert said == list(proof.accounts)
+    arrived = {c.table: c.right_rows for c in proof.comparisons if c.direction == "forward"}
+    for arrival in foreseen.arrivals:
+        assert arrived[arrival.table] == arrival.rows, arrival
 
 
 def load(database: Database, script: Path | str) -> None:

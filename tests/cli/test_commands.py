@@ -46,6 +46,11 @@ def test_a_refused_plan_is_exit_3_in_plan_and_apply_and_masks_values(project: Pr
     applied = project.run("apply", "uuids", "--json")
     assert (applied.status, applied.error["code"]) == (3, "ECL401")
     assert "ann@example.com" not in applied.err
+    dry = project.run("apply", "uuids", "--dry-run")
+    assert (dry.status, dry.err) == (3, "")
+    assert "1 value of id refused" in dry.out and "A run would be refused" in dry.out
+    assert "ann@example.com" not in dry.out
+    assert "ann@example.com" in project.run("apply", "uuids", "--dry-run", "--show-values").out
     assert project.execute("SELECT to_regnamespace('ecluse')") == [(None,)]
 
 
@@ -213,7 +218,13 @@ def test_quarantine(tmp_path: Path, database: Database) -> None:
     file.write_text(MIGRATION + 'invalid = "quarantine"\n', encoding="utf-8")
     project.execute("INSERT INTO conversations VALUES ('ann@example.com', 'u'), ('bob@example.com', 'u')")
     project.execute("ALTER TABLE conversations ADD access_token text DEFAULT 'not-for-eyes'")
+    dry = project.run("apply", "uuids", "--dry-run", "--json")
+    assert (dry.status, dry.err, dry.value["refused"], dry.value["uncounted"]) == (0, "", False, [])
+    [rows] = [d for d in dry.value["dispositions"] if d["table"] == "public.conversations"]
+    assert (rows["rows_in"], rows["carried"], rows["reasons"]) == (102, 100, {"'id' is not a UUID": 2})
+    assert project.execute("SELECT to_regnamespace('ecluse')") == [(None,)]
     assert project.run("apply", "uuids").status == 0
+    assert project.run("apply", "uuids", "--dry-run", "--json").value["dispositions"] == dry.value["dispositions"]
     listed = project.run("quarantine", "list", "uuids", "--json").value["rows"]
     assert [(r["place"], r["state"]) for r in listed] == [("quarantine", "held")] * 2
     assert "ann@example.com" not in project.run("quarantine", "list").out

@@ -26,7 +26,7 @@ def places(request: pytest.FixtureRequest, database: Database, second_database: 
 
 
 def test_a_table_moves_and_comes_back_and_moves_for_good(places: Places, tmp_path: Path) -> None:
-    assert places.apply() == "ready"
+    assert places.apply_as_foreseen() == "ready"
     load(places.origin, WRITE_OLD)
     before = rows(places.origin, OLD)
     places.switch()

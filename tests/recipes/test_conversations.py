@@ -53,7 +53,7 @@ def test_nothing_is_refused_on_any_version(
 def test_there_and_back_leaves_everything_as_it_was(database: Database, tmp_path: Path, generation: Generation) -> None:
     found = stage(database, tmp_path, generation)
     before = snapshot(database)
-    assert found.apply() == "ready"
+    assert found.apply_as_foreseen() == "ready"
     found.switch()
     found.verify()
     found.rollback()
@@ -203,7 +203,7 @@ def test_a_user_outside_the_map_goes_to_quarantine(database: Database, tmp_path:
     found = stage(database, tmp_path, "L1", 200)
     users = tmp_path / "users.csv"
     users.write_text("\n".join(line for line in users.read_text().splitlines() if not line.startswith("user3@")))
-    found.apply()
+    found.apply_as_foreseen()
     with psycopg.connect(database.conninfo) as conn:
         rows = conn.execute("select distinct reason, row ->> 'user_email' from ecluse.quarantine").fetchall()
     assert ("the user is not a UUID, and is not in users.csv", "user3@example.com") in rows

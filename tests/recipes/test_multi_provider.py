@@ -24,7 +24,7 @@ def test_there_and_back(place: Database, tmp_path: Path, open_folder: Path, gene
     stage = written(place, tmp_path, generation, 400)
     before = snapshot(place)
     assert not stage.plan().refused
-    assert stage.apply() == "ready"
+    assert stage.apply_as_foreseen() == "ready"
     stage.switch()
     stage.verify()
     held = of(place, "select source, count(*) from ecluse.quarantine group by 1 order by 1")

@@ -51,7 +51,7 @@ def test_there_and_back(stage: Stage) -> None:
     before = snapshot(stage.database)
     plan = stage.plan()
     assert not plan.refused, [h.message for h in plan.refused]
-    assert stage.apply() == "ready"
+    assert stage.apply_as_foreseen() == "ready"
     stage.switch()
     stage.verify()
     counts = (

@@ -28,7 +28,7 @@ def stage(any_server_database: Database, tmp_path: Path) -> Iterator[Stage]:
 def test_everybody_becomes_who_they_are(stage: Stage) -> None:
     plan = stage.plan()
     assert not plan.refused, [h.message for h in plan.refused]
-    assert stage.apply() == "ready"
+    assert stage.apply_as_foreseen() == "ready"
     stage.switch()
     stage.verify()
     people = "SELECT old_user_id, email, matched, supabase_user_id::text FROM user_id_mapping ORDER BY 1"

@@ -98,3 +98,56 @@ class Verification:
             and all(a.balanced for a in self.accounts)
             and all(p.ran and p.passed for p in self.probes)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """What would become of the rows of one old table: rows_in = carried + merged + quarantined + refused.
+
+    `refused` are rows that nobody agreed to leave behind: with one of them a run stops before its gate. `origin` is the
+    database that the table leaves, of a move.
+    """
+
+    table: str
+    rows_in: int
+    carried: int
+    merged: int
+    quarantined: int
+    refused: int
+    reasons: dict[str, int] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The rows that a new table would get from the old ones; `nulls` by column that may have none."""
+
+    table: str
+    rows: int
+    joins: bool = False  # they would join those that are there
+    nulls: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """An old table of which a dry run cannot say what its rows would become, and why."""
+
+    table: str
+    rows_in: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a run would do with the rows, counted by the mapping's own SQL at one snapshot; nothing is changed."""
+
+    dispositions: tuple[Disposition, ...] = ()
+    arrivals: tuple[Arrival, ...] = ()
+    uncounted: tuple[Uncounted, ...] = ()
+    archived: dict[str, int] = field(default_factory=dict)  # tables that leave, and their rows
+
+    @property
+    def refused(self) -> bool:
+        """Whether a run would stop because of rows."""
+        return any(d.refused for d in self.dispositions) or any(a.nulls for a in self.arrivals)

@@ -52,14 +52,21 @@ def quarantine_anchor(run: int, flow: Flow, at: Places, rows: str) -> str:
 
 def quarantine_satellite(run: int, flow: Flow, member: Member, at: Places, rows: str) -> str:
     """Put the satellites of `rows` into quarantine that are rejected themselves or whose anchor is."""
+    why, held = satellites_held(flow, member, at, rows)
+    return (
+        f"INSERT INTO {JOURNAL}.quarantine (run, flow, alias, source, unit, key, reason, row) "
+        f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, "
+        f"a.ecluse_unit, {key_text(member)}, {why}, {row_as_json(member)} {held}"
+    )
+
+
+def satellites_held(flow: Flow, member: Member, at: Places, rows: str) -> tuple[str, str]:
+    """Why a satellite `m` of `rows` goes to quarantine, and what follows SELECT: those that do."""
     anchor = flow.old.anchor
     why = f"coalesce({reason(member, at)}, {literal(f'its row in {anchor.table.name} is in quarantine')})"
     unit = fill(flow.old.unit, at.sql)
     anchors = f"(SELECT m.*, ({rejected(anchor, at)}) AS ecluse_rejected, ({unit}) AS ecluse_unit FROM {rows} m)"
-    return (
-        f"INSERT INTO {JOURNAL}.quarantine (run, flow, alias, source, unit, key, reason, row) "
-        f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, "
-        f"a.ecluse_unit, {key_text(member)}, {why}, {row_as_json(member)} "
+    return why, (
         f"FROM {anchors} a JOIN {at.sql(member.alias)} m ON {member.join} "
         f"WHERE a.ecluse_rejected OR {rejected(member, at)}"
     )
@@ -67,14 +74,20 @@ def quarantine_satellite(run: int, flow: Flow, member: Member, at: Places, rows:
 
 def quarantine_orphans(run: int, flow: Flow, member: Member, at: Places) -> tuple[str, ...]:
     """Satellite rows that hang on no anchor at all; taken anew each time, since nothing logs them by unit."""
-    anchor = flow.old.anchor
+    why, alone = orphans_held(flow, member, at)
     return (
         f"DELETE FROM {JOURNAL}.quarantine WHERE run = {run} AND alias = {literal(member.alias)} AND unit IS NULL",
         f"INSERT INTO {JOURNAL}.quarantine (run, flow, alias, source, unit, key, reason, row) "
         f"SELECT {run}, {literal(flow.name)}, {literal(member.alias)}, {literal(str(member.table.name))}, NULL, "
-        f"{key_text(member)}, {literal(f'it hangs on no row of {anchor.table.name}')}, {row_as_json(member)} "
-        f"FROM {at.sql(member.alias)} m "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {at.sql(anchor.alias)} a WHERE {member.join})",
+        f"{key_text(member)}, {why}, {row_as_json(member)} {alone}",
+    )
+
+
+def orphans_held(flow: Flow, member: Member, at: Places) -> tuple[str, str]:
+    """Why satellites `m` that hang on no anchor go to quarantine, and what follows SELECT: those that do."""
+    anchor = flow.old.anchor
+    return literal(f"it hangs on no row of {anchor.table.name}"), (
+        f"FROM {at.sql(member.alias)} m WHERE NOT EXISTS (SELECT 1 FROM {at.sql(anchor.alias)} a WHERE {member.join})"
     )
 
 

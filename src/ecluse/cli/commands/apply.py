@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecluse.cli import arguments, running
+from ecluse.cli.dry_run import show_dry_run
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
@@ -23,17 +24,30 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @arguments.migration
 @click.option("--switch", is_flag=True, help="Go through the gate: the new shape takes the place of the old.")
+@click.option(
+    "--dry-run", is_flag=True, help="Change nothing: count what would become of each row, and why; 3: refused."
+)
+@arguments.show_values
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Carry out this saved plan and no other.")
 @arguments.run_options
 @arguments.executor
 @arguments.switch_options
 @arguments.old_shape_for
 @current
-def apply(invocation: Invocation, /, migration: str, switch: bool, plan_file: Path | None, **options: Any) -> None:
+def apply(
+    invocation: Invocation,
+    /,
+    migration: str,
+    switch: bool,
+    dry_run: bool,
+    show_values: bool,
+    plan_file: Path | None,
+    **options: Any,
+) -> int:
     """Build the new shape of a MIGRATION beside the old, prove it, and stop at the gate before the switch.
 
     A run that stopped half way goes on where it stopped, with the plan it began with; after the switch nothing is left
-    to do.
+    to do. With --dry-run it counts what would become of each row, by the mapping's own SQL, and changes nothing.
     """
     from ecluse.cli.standing import standing
     from ecluse.engine.status import old_shape_of
@@ -43,8 +57,10 @@ def apply(invocation: Invocation, /, migration: str, switch: bool, plan_file: Pa
     database = project.database(wanted.database)
     stands = standing(database, wanted.name)
     if stands and (stands["status"] == "finished" or not plan_file):
-        invocation.conclude(stands, runs.standing)
-        return
+        invocation.show(stands, runs.standing) if dry_run else invocation.conclude(stands, runs.standing)
+        return 0
+    if dry_run:
+        return show_dry_run(invocation, database, wanted, plan_file, show_values)
     plan = plan_for(invocation, database, wanted, plan_file)
     running.confirm_protected(invocation, database, "change")
     running.confirm_origins(invocation, project, wanted, "change")
@@ -64,6 +80,7 @@ def apply(invocation: Invocation, /, migration: str, switch: bool, plan_file: Pa
     invocation.conclude(done, runs.applied)
     switched = done["status"] == "switched"
     invocation.next(f"ecluse verify {migration}" if switched else f"ecluse switch {migration}")
+    return 0
 
 
 def plan_for(invocation: Invocation, database: Database, wanted: Migration, file: Path | None) -> Plan:

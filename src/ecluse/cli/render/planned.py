@@ -24,7 +24,7 @@ def plan(value: dict[str, Any]) -> Iterator[str]:
         rows = [_step(step) for step in value["steps"] if step["phase"] == phase]
         yield from human.table(rows, indent=4)
     yield from _census(value)
-    yield from _hazards(value)
+    yield from hazards(value["hazards"])
     yield ""
     yield _counts(value)
     if value["saved"]:
@@ -60,11 +60,12 @@ def _census(value: dict[str, Any]) -> Iterator[str]:
     yield from human.table([("column", "rows", "", "", "", ""), *rows], indent=4, right=[1])
 
 
-def _hazards(value: dict[str, Any]) -> Iterator[str]:
-    if not value["hazards"]:
+def hazards(found: list[dict[str, Any]]) -> Iterator[str]:
+    """What a plan found, what is refused first, each with what may be pasted."""
+    if not found:
         return
     yield ""
-    for hazard in value["hazards"]:
+    for hazard in found:
         about = "" if hazard["object"] in hazard["message"] else f"{hazard['object']}: "
         yield f"  {human.level(hazard['level'])}  {hazard['id']}  {about}{hazard['message']}"
         if hazard["hint"]:
