@@ -218,6 +218,12 @@ class InUse(EcluseError):
     code = "ECL306"
 
 
+class NotRehearsed(EcluseError):
+    """A protected database is changed by a plan that passed its rehearsal, and this one did not, or says why not."""
+
+    code = "ECL307"
+
+
 # --- 4xx refused by the plan ------------------------------------------------------------------------
 
 

@@ -153,12 +153,13 @@ def test_protected_databases_ask(tmp_path: Path, database: Database) -> None:
     project = write_project(tmp_path, database, "protect = true\n")
     load(project, 100)
     assert project.run("plan", "uuids").status == 0
-    for command in ("apply", "switch", "rollback"):
-        result = project.run(command, "uuids")
+    unrehearsed = ("--without-rehearsal", "a test")
+    for command in (("apply", *unrehearsed), ("switch",), ("rollback",)):
+        result = project.run(command[0], "uuids", *command[1:])
         assert result.status == 1, command
         assert "there is no terminal" in result.err
         assert "nothing was changed" in result.err
-    assert project.run("apply", "uuids", "--yes").status == 0
+    assert project.run("apply", "uuids", "--yes", *unrehearsed).status == 0
     assert project.run("switch", "uuids", "--yes").status == 0
     assert project.run("finish", "uuids", "--yes").status == 1
 

@@ -31,9 +31,10 @@ def test_the_whole_life_by_the_commands(project: Project) -> None:
     assert "TO STDOUT (FORMAT binary)" in explained
     assert "closed for writing" in explained
 
-    refused = project.run("apply", "bring", "--json")
+    unrehearsed = ("--without-rehearsal", "a test")
+    refused = project.run("apply", "bring", "--json", *unrehearsed)
     assert refused.error["code"] == "ECL304", "the origin is protected"
-    applied = project.run("apply", "bring", "--switch", "--yes", "--json")
+    applied = project.run("apply", "bring", "--switch", "--yes", "--json", *unrehearsed)
     assert applied.status == 0, applied.err
     assert applied.events[-1]["status"] == "switched"
     assert project.run("verify", "bring").status == 0
@@ -44,7 +45,7 @@ def test_the_whole_life_by_the_commands(project: Project) -> None:
     assert status["runs"][0]["pending"] == 0
     assert project.run("rollback", "bring", "--yes").status == 0
     assert project.execute("SELECT to_regclass('invitations')") == [(None,)]
-    assert project.run("apply", "bring", "--switch", "--yes").status == 0
+    assert project.run("apply", "bring", "--switch", "--yes", *unrehearsed).status == 0
     finished = project.run("finish", "bring", "--confirm", fingerprint, "--yes")
     assert finished.status == 0, finished.err
     folders = [path.name for path in (project.folder / ".ecluse" / "archive").glob("*/*")]
@@ -53,7 +54,7 @@ def test_the_whole_life_by_the_commands(project: Project) -> None:
 
 def test_status_looks_at_every_database(project: Project) -> None:
     settings = project.folder / "ecluse.toml"
-    assert project.run("apply", "bring", "--yes").status == 0
+    assert project.run("apply", "bring", "--yes", "--without-rehearsal", "a test").status == 0
     settings.write_text(settings.read_text() + "[databases.later]\nurl = 'env:ECLUSE_TEST_NOWHERE'\n")
     shown = project.run("status", "--json")
     assert shown.status == 1, "a database that was not asked may have a run too"

@@ -44,6 +44,7 @@ class Options:
     max_restarts: int = 3
     unit_batch: int = 20_000
     old_shape_for: tuple[str, ...] = ()  # roles that go on using the old shape; else those that the migration names
+    without_rehearsal: str = ""  # why a plan that nobody rehearsed is carried out on a protected database
     executor: str = ""  # who carries ranges of the copy: "dask:ADDRESS", or the process itself
 
 

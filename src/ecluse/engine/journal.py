@@ -30,6 +30,7 @@ ARROWS: dict[str, frozenset[str]] = {
     "finished": frozenset(),
     "rolled_back": frozenset(),
 }
+NOT_REHEARSED = "without rehearsal"  # the step that keeps the reason
 UNFINISHED = ("building", "ready", "switched")
 
 _plans: TypeAdapter[Plan] = TypeAdapter(Plan)
@@ -82,8 +83,8 @@ def install(conn: Connection) -> None:
         conn.execute(_ddl())
 
 
-def open_run(conn: Connection, plan: Plan) -> RunRecord:
-    """Record a new run of this plan.
+def open_run(conn: Connection, plan: Plan, without_rehearsal: str = "") -> RunRecord:
+    """Record a new run of this plan, and why it was not rehearsed where it should have been.
 
     A run with moves takes its number from the clock: what it leaves in an origin bears that number, and the journal of
     another database, which moves tables from there as well, counts from one too.
@@ -99,7 +100,10 @@ def open_run(conn: Connection, plan: Plan) -> RunRecord:
         (plan.migration, plan.fingerprint, _plans.dump_json(plan).decode()),
     ).fetchone()
     assert row is not None
-    return RunRecord(*row)
+    record = RunRecord(*row)
+    if without_rehearsal:
+        record_step(conn, record.id, NOT_REHEARSED, reason=without_rehearsal)
+    return record
 
 
 def runs(conn: Connection, migration: str | None = None) -> list[RunRecord]:
@@ -210,4 +214,5 @@ def forget_build(conn: Connection, run: int) -> None:
     # What users' scripts did before the copy is not undone by a restart of it, and neither are enums and their labels.
     # What roles were given stays known, so that it can be taken back.
     kept = "name NOT LIKE 'before %%' AND name NOT LIKE 'enum %%' AND name NOT LIKE 'old shape%%'"
+    kept += f" AND name <> '{NOT_REHEARSED}'"
     conn.execute(f"DELETE FROM ecluse.step WHERE run = %s AND {kept}", (run,))

@@ -82,7 +82,7 @@ class Engine:
                 self._clean_last(conn, plan.migration)
                 with conn.transaction():
                     journal.install(conn)
-                    record = journal.open_run(conn, plan)
+                    record = journal.open_run(conn, plan, self.options.without_rehearsal)
             run = self._run(conn, record)
             if record.status == "switched":
                 return record

@@ -61,6 +61,7 @@ class RunStatus:
     proof: Proof | None = None
     closed: tuple[str, ...] = ()  # tables that nobody can write to, because a switch or a rollback died half way
     old_shape: OldShape | None = None  # what the old application uses after the switch
+    without_rehearsal: str = ""  # why a protected database was changed by a plan that nobody rehearsed
     archive: str = ""  # where `finish` wrote the old shape
     next: tuple[str, ...] = ()  # commands that fit this state
 
@@ -154,6 +155,7 @@ def _run(conn: Connection, record: RunRecord) -> dict[str, Any]:
         "proof": _proof(conn, record.id),
         "closed": (closed := _closed(conn, record)),
         "old_shape": (kept := _old_shape(conn, record)),
+        "without_rehearsal": journal.steps_done(conn, record.id).get(journal.NOT_REHEARSED, {}).get("reason", ""),
         "archive": record.note if record.status == "finished" else "",
         "next": next_commands(record, old_shape=kept is not None)
         or ((f"ecluse rollback {record.migration}",) if closed or _untidy(conn, record) else ()),

@@ -12,6 +12,7 @@ from ecluse.cli.dry_run import show_dry_run
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
+from ecluse.cli.rehearsed import require_rehearsal, without_rehearsal
 from ecluse.cli.render import runs
 from ecluse.errors import PlanRefused
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @arguments.executor
 @arguments.switch_options
 @arguments.old_shape_for
+@without_rehearsal
 @current
 def apply(
     invocation: Invocation,
@@ -62,6 +64,7 @@ def apply(
     if dry_run:
         return show_dry_run(invocation, database, wanted, plan_file, show_values)
     plan = plan_for(invocation, database, wanted, plan_file)
+    require_rehearsal(project, database, wanted, plan, options["without_rehearsal"])
     running.confirm_protected(invocation, database, "change")
     running.confirm_origins(invocation, project, wanted, "change")
     again = f"ecluse apply {migration}" + (" --switch" if switch else "")

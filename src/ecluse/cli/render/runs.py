@@ -102,6 +102,8 @@ def _run(run: dict[str, Any]) -> Iterator[str]:
         yield f"    CLOSED, nobody can write to it: {table}"
     if run["pending"] is not None:
         yield f"    {human.many(run['pending'], 'change')} wait in the log"
+    if run["without_rehearsal"]:
+        yield f"    not rehearsed: {run['without_rehearsal']}"
     if run["restarts"]:
         yield f"    the copy was started again {human.many(run['restarts'], 'time')}"
     if run["status"] != "rolled_back":  # the old shape has these rows, and is in use
