@@ -240,6 +240,13 @@ class MissingRights(EcluseError):
     code = "ECL402"
 
 
+class CannotExport(EcluseError):
+    """The migration has a part that only the engine can carry out: no script of statements does the same."""
+
+    code = "ECL403"
+    exit_status = 3
+
+
 # --- 5xx the database during a run ------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
         "inspect",
         "plan",
         "explain",
+        "export",
         "apply",
         "status",
         "verify",
