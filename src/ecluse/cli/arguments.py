@@ -39,6 +39,13 @@ def migration_or_all(function: _F) -> _F:
     return click.argument("migration", required=False, shell_complete=_complete_migration)(function)
 
 
+def migrations(function: _F) -> _F:
+    """[MIGRATION]...: any number of them."""
+    return click.argument("migrations", metavar="[MIGRATION]...", nargs=-1, shell_complete=_complete_migration)(
+        function
+    )
+
+
 def show_values(function: _F) -> _F:
     """--show-values."""
     return click.option("--show-values", is_flag=True, help="Show values of rows, which are masked or left out else.")(

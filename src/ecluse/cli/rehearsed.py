@@ -12,6 +12,7 @@ from ecluse.errors import NotRehearsed, WrongUsage
 if TYPE_CHECKING:
     from ecluse.model.migration import Migration
     from ecluse.model.plan import Plan
+    from ecluse.model.rehearsal import Rehearsal
     from ecluse.postgres.connect import Database
 
 
@@ -47,20 +48,26 @@ def require_rehearsal(
         return
     if unfinished_plan(database, migration.name):
         return
-    found = read_rehearsal(project.folder, migration.name)
-    if found is None:
-        why, details = "was not rehearsed", ""
-    elif found.fingerprint != plan.fingerprint:
-        why = f"is {plan.fingerprint}, and {found.fingerprint} was rehearsed"
-        details = "the database or the migration file changed since then"
-    elif not found.passed:
-        why, details = f"failed its rehearsal of {found.at}", "\n".join(found.failures)
-    else:
+    lacks = shortcoming(read_rehearsal(project.folder, migration.name), plan)
+    if lacks is None:
         return
-    name = migration.name
+    (_, why, details), name = lacks, migration.name
     raise NotRehearsed(
         f"the plan for '{name}' {why}, and {next(d for d in concerned if d.protect)} is protected",
         details=details,
         hint=f'ecluse rehearse {name}\nor: ecluse apply {name} --without-rehearsal "why"',
         state="nothing was changed",
     )
+
+
+def shortcoming(found: Rehearsal | None, plan: Plan) -> tuple[str, str, str] | None:
+    """What a plan's rehearsal lacks: a word, a verb that goes with "the plan", details. None where it passed."""
+    if found is None:
+        return "not rehearsed", "was not rehearsed", ""
+    if found.fingerprint != plan.fingerprint:
+        changed = "the migration file, or one that it names," if found.source != plan.source else "the database"
+        why = f"is {plan.fingerprint}, and {found.fingerprint} was rehearsed"
+        return "changed since", why, f"{changed} changed since then"
+    if not found.passed:
+        return "rehearsal failed", f"failed its rehearsal of {found.at}", "\n".join(found.failures)
+    return None

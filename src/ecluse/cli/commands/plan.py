@@ -20,15 +20,43 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@arguments.migration
+@arguments.migrations
 @click.option("--save", type=click.Path(path_type=Path), help="Write the plan to a file, for `ecluse apply --plan`.")
+@click.option(
+    "--check", is_flag=True, help="Exit 3 where a pending migration is not rehearsed as it is, or a database drifted."
+)
+@click.option(
+    "--plan", "plan_file", type=click.Path(path_type=Path), help="With --check: the saved plan that must still fit."
+)
 @arguments.show_values
 @current
-def plan(invocation: Invocation, /, migration: str, save: Path | None, show_values: bool) -> int:
+def plan(
+    invocation: Invocation,
+    /,
+    migrations: tuple[str, ...],
+    save: Path | None,
+    check: bool,
+    plan_file: Path | None,
+    show_values: bool,
+) -> int:
     """Plan a MIGRATION on its database as it stands. Nothing is changed; exit 3 where the plan is refused.
 
-    Of a migration that is switched or finished it says so: there is nothing to plan.
+    Of a migration that is switched or finished it says so: there is nothing to plan. With --check, several are asked
+    for, or all of the project: whether each that is pending was rehearsed with the very plan that it has now, and
+    whether what earlier ones left is still there.
     """
+    if check:
+        from ecluse.cli import plan_check
+
+        if save or (plan_file and len(migrations) != 1):
+            raise click.UsageError("--check saves nothing, and --plan is for one migration")
+        return plan_check.check(invocation, migrations, plan_file)
+    if len(migrations) != 1 or plan_file:
+        raise click.UsageError("one MIGRATION is planned at a time; several are for --check, and so is --plan")
+    return _plan(invocation, migrations[0], save, show_values)
+
+
+def _plan(invocation: Invocation, migration: str, save: Path | None, show_values: bool) -> int:
     from ecluse.cli.plan_file import write_plan
     from ecluse.cli.standing import standing
     from ecluse.engine.explain import steps
