@@ -137,6 +137,12 @@ class ProgramFailed(EcluseError):
     code = "ECL117"
 
 
+class NoRoom(EcluseError):
+    """A folder of this machine cannot be written: it has no room left, or is not ours."""
+
+    code = "ECL118"
+
+
 # --- 2xx the migration file -------------------------------------------------------------------------
 
 
@@ -176,6 +182,13 @@ class ExpectationError(EcluseError):
     """What a database is to be compared with cannot be read; file and line are in the message."""
 
     code = "ECL206"
+    exit_status = 2
+
+
+class UnknownBackup(EcluseError):
+    """There is no backup of that name or path, or there are several."""
+
+    code = "ECL207"
     exit_status = 2
 
 
@@ -224,6 +237,12 @@ class NotRehearsed(EcluseError):
     code = "ECL307"
 
 
+class NotBackedUp(EcluseError):
+    """A protected database is switched only after a verified backup, or with a reason to do without one."""
+
+    code = "ECL308"
+
+
 # --- 4xx refused by the plan ------------------------------------------------------------------------
 
 
@@ -245,6 +264,12 @@ class CannotExport(EcluseError):
 
     code = "ECL403"
     exit_status = 3
+
+
+class RowsHidden(EcluseError):
+    """Row level security may hide rows from the role that would read all of them."""
+
+    code = "ECL404"
 
 
 # --- 5xx the database during a run ------------------------------------------------------------------
@@ -328,6 +353,19 @@ class ProofFailed(EcluseError):
 
     code = "ECL601"
     exit_status = 3
+
+
+class BackupDamaged(EcluseError):
+    """A file of a backup is missing, cut off, changed or not its own; each is named."""
+
+    code = "ECL603"
+    exit_status = 3
+
+
+class NotVerifiable(EcluseError):
+    """A backup cannot be tried on the server that was meant for it; it is kept, and is not called verified."""
+
+    code = "ECL604"
 
 
 # --- 9xx our bug ------------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ COMMANDS = {
         "init",
         "doctor",
         "inspect",
+        "backup",
+        "backups",
         "plan",
         "explain",
         "export",

@@ -55,6 +55,15 @@ class Group(click.Group):
     command_class = Command
 
 
+class CommandGroup(Group):
+    """A group that does something alone, and so takes the global options too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.invoke_without_command, self.no_args_is_help = True, False
+        self.params += _globals(hidden=True)
+
+
 class LazyGroup(Group):
     """The root: `table` gives, for each name, the module where the command of that name lives."""
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _EVERY = 30.0
 _HIDDEN = frozenset({"journal"})
+_OCTETS = frozenset({"dump", "restore"})  # steps that are measured by the bytes of tables
+_BAR = 20
 
 
 class Listener(Protocol):
@@ -159,6 +161,8 @@ def measured(event: Event) -> str:
     """How far it is, how fast, and how long it still takes, by the rate that was measured and no other."""
     if event.done is None:
         return event.message
+    if event.step in _OCTETS and event.total:
+        return f"{_bar(event.done / event.total)}   {human.size(event.done)} of {human.size(event.total)}"
     # Steps other than the copy count something else than rows.
     unit = " rows" if event.step == "copy" else ""
     parts = [human.count(event.done) + unit]
@@ -170,6 +174,11 @@ def measured(event: Event) -> str:
         if event.total is not None and event.total > event.done:
             parts.append(f"about {human.duration((event.total - event.done) / event.rate)} left")
     return "   ".join(parts)
+
+
+def _bar(part: float) -> str:
+    full = round(_BAR * part)
+    return f"[{'#' * full}{'.' * (_BAR - full)}] {part * 100:3.0f} %"
 
 
 def event_values(event: Event) -> dict[str, Any]:

@@ -60,6 +60,11 @@ class Project:
         """Where `finish` writes what it drops."""
         return self.folder / ".ecluse" / "archive"
 
+    @property
+    def backups(self) -> Path:
+        """Where backups are kept, a folder for each database."""
+        return self.folder / ".ecluse" / "backups"
+
     def database(self, name: str | None = None) -> Database:
         """The database that was asked for by option, else by name, else the only one there is."""
         from ecluse.postgres.connect import resolve

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -17,11 +17,18 @@ from ecluse.cli.project import Project
 from ecluse.errors import Interrupted, NotConfirmed
 
 if TYPE_CHECKING:
-    from ecluse.engine.context import Options, Stop
+    from ecluse.engine.context import Options
     from ecluse.engine.runner import Engine
     from ecluse.model.migration import Migration
     from ecluse.model.plan import Plan
     from ecluse.postgres.connect import Database
+
+
+class Asked(Protocol):
+    """Work that can be asked to stop."""
+
+    def ask(self) -> None:
+        """Stop; at the second call at once."""
 
 
 @contextmanager
@@ -40,7 +47,9 @@ def engine_for(invocation: Invocation, database: Database, options: Options, com
 
 
 @contextmanager
-def interrupts(invocation: Invocation, stop: Stop) -> Iterator[None]:
+def interrupts(
+    invocation: Invocation, stop: Asked, said: str = "finishing this batch; press again to stop at once"
+) -> Iterator[None]:
     """First Ctrl-C: finish what is in hand. Second: cancel it. Third: Python's own way, for when all else hangs."""
     asked = 0
 
@@ -48,7 +57,7 @@ def interrupts(invocation: Invocation, stop: Stop) -> Iterator[None]:
         nonlocal asked
         asked += 1
         if asked == 1:
-            invocation.say("finishing this batch; press again to stop at once")
+            invocation.say(said)
         elif asked > 2:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         # In a thread: the interrupted code may hold the very lock that `ask` takes.

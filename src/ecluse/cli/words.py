@@ -13,6 +13,11 @@ STAGES: dict[str, str] = {
     "verify": "compare old and new, both ways",
     "gate": "the gate",
     "archive": "write the archive",
+    "checksums": "read and sum up every row",
+    "dump": "write the dump",
+    "restore": "restore the dump",
+    "restored": "compare what was restored",
+    "live": "compare with what is there now",
 }
 # The stages of `apply`, in order: what "3/8" counts.
 APPLY = ("prepare", "capture", "seed", "copy", "repair", "index", "drain", "verify")

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ecluse.errors import ConnectionLost, DiskFull, EcluseError, ProgramFailed, SettingsError, redact
+from ecluse.errors import ConnectionLost, DiskFull, EcluseError, NoRoom, ProgramFailed, SettingsError, redact
 from ecluse.postgres.connect import Database
 from ecluse.postgres.failures import LOST_HINT, without_values
 
@@ -65,6 +65,15 @@ def run_program(
         raise _failure(program, status, said)
 
 
+def program_version(folder: Path, program: str) -> int:
+    """The major version of a program of PostgreSQL. Raises ProgramFailed."""
+    try:
+        said = subprocess.run([folder / program, "--version"], capture_output=True, text=True, check=True).stdout
+        return int(re.findall(r"\(PostgreSQL\) (\d+)", said)[0])
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        raise ProgramFailed(f"'{program}' in '{folder}' does not say its version") from None
+
+
 @contextmanager
 def _connection(database: Database) -> Iterator[tuple[str, dict[str, str]]]:
     """The connection string without its secrets, and an environment that holds the path of a file with them."""
@@ -101,6 +110,8 @@ def _failure(program: str, status: int, said: list[str]) -> EcluseError:
     kept = [redact(without_values(line)) for line in said if not _LEFT_OUT.match(line)]
     details = "\n".join(kept) or f"it ended with status {status} and said nothing"
     whole = "\n".join(said)
+    if re.search(rf"{program}: error: .*(?:No space left on device|Disk quota exceeded)", whole):
+        return NoRoom(f"'{program}' found no space left for its files", details=details, hint="make room")
     if "No space left on device" in whole or "could not extend file" in whole:
         return DiskFull(f"'{program}' found no space left", details=details, hint="make room, and run it again")
     if re.search(r"server closed the connection|terminating connection|connection to server .* failed", whole):

@@ -76,10 +76,11 @@ def _remove(server: EmbeddedServer) -> None:
 
 
 @contextlib.contextmanager
-def throwaway_database(beside: Database, name: str = "") -> Iterator[Database]:
+def throwaway_database(beside: Database, name: str = "", options: str = "") -> Iterator[Database]:
     """A new, empty database on the server of `beside`, dropped at the end; those that were left behind go first.
 
-    Raises MissingRights where the role may not create databases.
+    `options` are of CREATE DATABASE. One that was renamed meanwhile stays. Raises MissingRights where the role may not
+    create databases.
     """
     made = f"{PREFIX}{name}{secrets.token_hex(6)}"[:63]
     with contextlib.closing(open_session(beside, role="throwaway")) as keeper:
@@ -87,7 +88,7 @@ def throwaway_database(beside: Database, name: str = "") -> Iterator[Database]:
         _drop_left(keeper)
         keeper.execute(f"SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended({literal(made)}, 0))".encode())
         try:
-            keeper.execute(f"CREATE DATABASE {ident(made)} TEMPLATE template0".encode())
+            keeper.execute(f"CREATE DATABASE {ident(made)} TEMPLATE template0 {options}".encode())
         except psycopg.errors.InsufficientPrivilege:
             raise MissingRights(
                 f"the role of {beside} may not create databases",

@@ -102,6 +102,13 @@ def compare_all(
     return tuple(found)
 
 
+def sums_of(relations: Sequence[Relation], where: Readers, progress: Progress | None = None) -> tuple[Sum, ...]:
+    """The checksum of each relation, all spread over the readers: to be compared with what is found elsewhere."""
+    targets = [_target(each, where, types := _types(each, where), types) for each in relations]
+    found = _sums(targets, progress)
+    return tuple(found[target] for target in targets)
+
+
 def compare_here(session: Session, pair: Pair, *, show_values: bool = False, limit: int = 20) -> Comparison:
     """Compare in the transaction that the session is in, with what it has written.
 
