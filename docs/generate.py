@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from ecluse.checkup.registry import TOPICS
 from ecluse.cli.main import cli
 from ecluse.errors import all_errors
 from ecluse.operations.manual import Section, manual
@@ -97,13 +98,31 @@ def errors() -> str:
     return "\n".join([*lines, ""])
 
 
+def doctor() -> str:
+    """Every check with what it means and how to put it right."""
+    lines = ["# What `ecluse doctor` finds", "", _NOTE]
+    lines += [
+        "How to use it: [look after a database](../how-to/look-after-a-database.md). What is *wrong* makes the "
+        "command exit",
+        "with 3, a *warning* with `--strict` only, what is *told* never. Ids and topics are what `--only` and "
+        "`--skip` take.",
+        "",
+    ]
+    for topic in TOPICS:
+        lines += [f"## {topic.title} (`{topic.name}`)", ""]
+        for check in topic.checks:
+            lines += [f"### `{check.id}`", "", f"*{check.level}*: {check.title}. {check.means}", ""]
+            lines += ["```text", check.fix, "```", ""] if check.fix else []
+    return "\n".join(lines)
+
+
 def _plain(doc: str | None) -> str:
     return " ".join((doc or "").split())
 
 
 def pages() -> dict[Path, str]:
     """All generated pages."""
-    made = {"commands": commands(), "operations": operations(), "errors": errors()}
+    made = {"commands": commands(), "operations": operations(), "errors": errors(), "doctor": doctor()}
     return {HERE / f"{name}.md": text.rstrip() + "\n" for name, text in made.items()}
 
 

@@ -183,14 +183,6 @@ def test_unknown_database_and_missing_variable(empty: Project) -> None:
     assert (missing.status, missing.error["code"]) == (1, "ECL103")
 
 
-def test_doctor_finds_fault_with_what_is_not_there(empty: Project) -> None:
-    (empty.folder / "ecluse.toml").write_text("[databases]\n", encoding="utf-8")
-    nothing = empty.run("doctor")
-    assert (nothing.status, "Nothing is wrong" in nothing.out) == (3, False)
-    unknown = empty.run("doctor", "--database", "production", "--json")
-    assert (unknown.status, unknown.error["code"]) == (2, "ECL102")
-
-
 @pytest.mark.parametrize("arguments", [["--help"], ["errors"]])
 def test_a_reader_that_has_seen_enough_is_no_failure(empty: Project, arguments: list[str]) -> None:
     process = empty.start(*arguments)

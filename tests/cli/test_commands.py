@@ -6,8 +6,6 @@ import json
 import uuid
 from pathlib import Path
 
-import psycopg
-import pytest
 from psycopg.conninfo import make_conninfo
 
 from ecluse.postgres.connect import Database
@@ -247,26 +245,6 @@ def test_quarantine(tmp_path: Path, database: Database) -> None:
     assert project.run("quarantine", "discard", "uuids", "--all").status == 1
     gone = project.run("quarantine", "discard", "uuids", "--all", "--yes")
     assert (gone.status, gone.out) == (0, "1 row discarded.\n")
-
-
-def test_doctor(project: Project) -> None:
-    healthy = project.run("doctor", "--json")
-    assert healthy.status == 0
-    assert healthy.value["healthy"] is True
-    project.execute("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (1)")
-    with pytest.raises(psycopg.errors.UniqueViolation):
-        project.execute("CREATE UNIQUE INDEX CONCURRENTLY broken ON t (a)")
-    sick = project.run("doctor")
-    assert sick.status == 3
-    assert "broken of public.t is INVALID" in sick.out
-    assert "REINDEX INDEX CONCURRENTLY" in sick.out
-
-
-def test_doctor_reports_what_cannot_be_reached(empty: Project) -> None:
-    (empty.folder / "ecluse.toml").write_text("[databases]\napp = 'postgresql://me:hunter2@127.0.0.1:1/d'\n")
-    result = empty.run("doctor")
-    assert result.status == 3
-    assert "hunter2" not in result.out + result.err
 
 
 def test_inspect_finds_soft_references_by_name_and_by_value(project: Project) -> None:

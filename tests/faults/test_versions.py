@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ecluse.engine.checkup import check
+from ecluse.checkup.examine import examine_database
 from ecluse.errors import ServerTooOld
 from ecluse.postgres.connect import Database
 from ecluse.postgres.embedded import EmbeddedServer
@@ -67,7 +67,9 @@ class Greeter:
                 self.heard += said
 
 
-def test_a_server_that_says_it_is_too_old_is_asked_nothing(staged: Callable[..., Stage], database: Database) -> None:
+def test_a_server_that_says_it_is_too_old_is_asked_nothing(
+    staged: Callable[..., Stage], database: Database, tmp_path: Path
+) -> None:
     greeter = Greeter("13.23")
     stage = staged(database)
     plain = "user=postgres dbname=app sslmode=disable gssencmode=disable"
@@ -77,6 +79,9 @@ def test_a_server_that_says_it_is_too_old_is_asked_nothing(staged: Callable[...,
     assert "14 or newer" in refused.value.hint
     assert refused.value.state == "nothing was changed"
     greeter.thread.join(timeout=5)
+    again = Greeter("13.23")
+    refused_there = Database("app", f"host=127.0.0.1 port={again.port} {plain}")
+    assert [f.id for f in examine_database(refused_there, tmp_path, {"drift"})] == ["server-too-old"]
     assert greeter.heard == b"X" + struct.pack("!i", 4), "it only said good-bye"
 
 
@@ -88,13 +93,13 @@ def ancient(request: pytest.FixtureRequest, servers: Callable[[int], EmbeddedSer
     yield Database("app", servers(request.param).create_database("ancient"))
 
 
-def test_a_real_server_that_is_too_old(ancient: Database, staged: Callable[..., Stage]) -> None:
+def test_a_real_server_that_is_too_old(ancient: Database, staged: Callable[..., Stage], tmp_path: Path) -> None:
     stage = staged(ancient)
     before = "SELECT count(*) FROM pg_namespace", "SELECT count(*) FROM pg_class"
     counts = [sql(stage, each) for each in before]
     with pytest.raises(ServerTooOld, match=r"is PostgreSQL \d+"):
         stage.plan()
-    (found,) = check(ancient)
-    assert (found.about, found.good) == ("server", False)
-    assert "14 or newer" in found.hint
+    (found,) = examine_database(ancient, tmp_path, {"drift"})
+    assert (found.id, found.level) == ("server-too-old", "wrong")
+    assert "pg_upgrade" in found.fix
     assert [sql(stage, each) for each in before] == counts
