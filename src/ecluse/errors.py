@@ -355,6 +355,12 @@ class ProofFailed(EcluseError):
     exit_status = 3
 
 
+class CannotCompare(EcluseError):
+    """Two tables cannot be compared as was asked: their rows cannot be read, or cannot be told apart."""
+
+    code = "ECL602"
+
+
 class BackupDamaged(EcluseError):
     """A file of a backup is missing, cut off, changed or not its own; each is named."""
 

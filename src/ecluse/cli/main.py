@@ -24,6 +24,7 @@ COMMANDS = {
         "init",
         "doctor",
         "inspect",
+        "compare",
         "backup",
         "backups",
         "plan",

@@ -1,9 +1,11 @@
 """The canonical form of a row, and its checksum: a row count, the sum of 64-bit hashes and of the hashes of these.
 
-Each value goes in as the bytes of its wire form (`int8send`, `textsend`, ...), which no collation and no equality
-touches, and PostgreSQL hashes the row of these: a value its bytes, NULL nothing, each column with a factor of its own.
-A type goes in by its wire form only where that is known to be exact and the same on every server; any other goes in
-as `ROW(c)::text`, which tells NULL from the empty string and keeps the blanks of bpchar, as `c::text` does not.
+Each value goes in as bytes that no collation and no equality touches, and PostgreSQL hashes the row of these: a value
+its bytes, NULL nothing, each column with a factor of its own. A text goes in under the collation "C": its hash is that
+of its bytes; other types as their wire form (`int8send`, `numeric_send`, ...) or as text, where that is known to be
+exact and the same on every server. What is not known goes in as `ROW(c)::text`, which tells NULL from the empty string
+and keeps the blanks of bpchar, as `c::text` does not. (An array's wire form is not exact: it tells whether there was
+once a NULL in it.)
 
 The values themselves are not hashed as they are, although that is faster still: PostgreSQL's hashes follow each type's
 idea of equality (1.10 = 1.1, -0 = 0, 'a ' = 'a', nondeterministic collations) and fold a bigint to 32 bits. The hash of
@@ -24,7 +26,6 @@ ROW = "ecluse_row"
 
 # The functions of the wire form; of the types that have none here, the hash goes over all bits already.
 _SEND = {
-    "text": "textsend",
     "int8": "int8send",
     "json": "json_send",
     "float4": "float4send",
@@ -36,8 +37,9 @@ _SEND = {
     "interval": "interval_send",
     "timetz": "timetz_send",
     "numeric": "numeric_send",
-    "jsonb": "jsonb_send",
 }
+
+ANY_ENUM = 3500  # an enum goes by this OID here: its own says nothing, and is another one on each server
 
 # Types by OID -> the type under which they are sent. Types that share a target compare by value across the two sides.
 _EXACT = {
@@ -62,7 +64,15 @@ _EXACT = {
     1700: "numeric",
     2950: "uuid",
     3802: "jsonb",
+    ANY_ENUM: "text",
 }
+
+# Of these, and of the types under which they are sent, texts say all there is: jsonb, and arrays of types above.
+_AS_TEXT = frozenset(
+    {3802, 199, 1000, 1001, 1005, 1007, 1009, 1014, 1015, 1016, 1021, 1022, 1115, 1182, 1183, 1185, 1231, 2951, 3807}
+)
+# Whose own hash is that of the number, as long as no other integer type stands on the other side.
+_SHORT = {21: "int2", 23: "int4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +113,14 @@ def text_form(column: str) -> str:
 
 def form(column: str, oid: int, other_oid: int) -> str:
     """A value as it goes into the canonical form, given its type here and on the other side."""
-    sent = _EXACT.get(oid)
-    if sent is None or sent != _EXACT.get(other_oid):
+    if oid == other_oid and oid in _AS_TEXT:
+        return f'({ROW}).{ident(column)}::pg_catalog.text COLLATE pg_catalog."C"'
+    sent = _SHORT[oid] if oid == other_oid and oid in _SHORT else _EXACT.get(oid)
+    if sent is None or sent not in (_EXACT.get(other_oid), _SHORT.get(other_oid)):
         return f"pg_catalog.textsend({text_form(column)})"
     value = f"({ROW}).{ident(column)}::pg_catalog.{sent}"  # strips a domain
+    if sent == "text":
+        return f'{value} COLLATE pg_catalog."C"'
     if sent in ("float4", "float8"):  # there are many NaNs, and they are one value
         value = f"CASE WHEN {value} = 'NaN' THEN 'NaN'::pg_catalog.{sent} ELSE {value} END"
     return f"pg_catalog.{_SEND[sent]}({value})" if sent in _SEND else value

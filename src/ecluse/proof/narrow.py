@@ -11,12 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from ecluse.errors import unless_secret
 from ecluse.model.names import ident, literal
 from ecluse.model.report import Difference
 from ecluse.proof.checksum import ROW, Projection, Sum, second_hash, text_form
-from ecluse.proof.readers import Readers, Row
+from ecluse.proof.readers import Readers, Row, run_all
 
 _FIRST_BITS = 12
 _MORE_BITS = 6
@@ -49,19 +50,24 @@ class Target:
             else "''"
         )
 
-    def rows_of(self, part: str) -> str:
-        """Each row as `k` (key), `b` (bucket hash), `h1`, `h2` and the row itself, under its name."""
-        bucket = 'pg_catalog.hashtextextended(k COLLATE pg_catalog."C", 0)' if self.key else "h1"
-        # Each OFFSET 0 keeps what is below it from being computed more than once.
-        first = f"SELECT {ROW}, {self.projection.hash} AS h1, {self.key_text} AS k FROM ({part}\n) AS {ROW} OFFSET 0"
-        hashes = f"SELECT {ROW}, k, h1, {second_hash('h1')} AS h2 FROM ({first}) AS t WHERE h1 IS NOT NULL"
-        return f"SELECT {ROW}, k, h1, h2, {bucket} AS b FROM ({hashes} OFFSET 0) AS h OFFSET 0"
+    @property
+    def bucket(self) -> str:
+        """What a row's bucket is taken from: the hash of its key, or of the row."""
+        key = f'pg_catalog.hashtextextended({self.key_text} COLLATE pg_catalog."C", 0)'
+        return key if self.key else self.projection.hash
 
-    def ask(self, select: str, tail: str = "") -> Iterator[Row]:
-        """The rows of a query over each part in turn."""
-        queries = [f"SELECT {select} FROM ({self.rows_of(part)}) AS r {tail}" for part in self.parts]
-        for rows in self.readers.run(queries):
-            yield from rows
+    def rows_of(self, part: str, within: _Buckets) -> str:
+        """Each row in these buckets as `k` (key), `b` (bucket hash), `h1`, `h2` and the row itself, under its name."""
+        # Here and not further out: so the rows of other buckets are not hashed, but for their keys.
+        only = f" WHERE {_bucket(self.bucket, within.bits)} = ANY ({_array(within.values)})" if within.bits else ""
+        # Each OFFSET 0 keeps what is below it from being computed more than once.
+        values = f"{self.projection.hash} AS h1, {self.key_text} AS k, {self.bucket} AS b"
+        first = f"SELECT {ROW}, {values} FROM ({part}\n) AS {ROW}{only} OFFSET 0"
+        return f"SELECT {ROW}, k, b, h1, {second_hash('h1')} AS h2 FROM ({first}) AS t WHERE h1 IS NOT NULL OFFSET 0"
+
+    def queries(self, select: str, within: _Buckets, tail: str) -> list[str]:
+        """A query over each part."""
+        return [f"SELECT {select} FROM ({self.rows_of(part, within)}) AS r {tail}" for part in self.parts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +85,37 @@ class _Buckets:
     left_out: int = 0  # rows in differing buckets that are not looked at
     left_out_buckets: int = 0
 
-    @property
-    def where(self) -> str:
-        return f"WHERE {_bucket(self.bits)} = ANY ({_array(self.values)})"
+
+_ALL = _Buckets(0, frozenset({0}))
 
 
 def locate(left: Target, right: Target, names: Sequence[str], *, show_values: bool, limit: int) -> Located:
     """Find the rows in which two sides differ, and describe the first `limit` of them."""
     buckets = _differing(left, right)
-    mine, others = _fetch(left, buckets), _fetch(right, buckets)
+    mine, others = _fetch(left, right, buckets)
     unpaired = sorted(_classify(mine, others, bool(left.key)), key=lambda found: (found[1], found[0]))
     shown = unpaired[:limit]
-    described = _describe(shown, left, right, names, show_values)
+    described = _describe(shown, (left, right), buckets, names, show_values)
     return Located(tuple(described), len(unpaired) - len(shown) + _estimate(buckets, len(unpaired), mine, others))
 
 
+def _ask(left: Target, right: Target, select: str, within: _Buckets, tail: str = "") -> tuple[list[Row], list[Row]]:
+    """The rows of a query over the parts of either side; both sides are asked at the same time."""
+    mine, others = left.queries(select, within, tail), right.queries(select, within, tail)
+    if left.readers is right.readers:
+        found = left.readers.run([*mine, *others])
+        answers = found[: len(mine)], found[len(mine) :]
+    else:
+        both = run_all({left.readers: mine, right.readers: others})
+        answers = both[left.readers], both[right.readers]
+    return list(chain.from_iterable(answers[0])), list(chain.from_iterable(answers[1]))
+
+
 def _differing(left: Target, right: Target) -> _Buckets:
-    buckets = _Buckets(0, frozenset({0}))
+    buckets = _ALL
     while True:
         bits = _FIRST_BITS if not buckets.bits else buckets.bits + _MORE_BITS
-        mine, others = (_sums(target, bits, buckets) for target in (left, right))
+        mine, others = _sums(left, right, bits, buckets)
         sizes = {
             value: max(mine[value].rows, others[value].rows)
             for value in sorted(mine.keys() | others.keys())
@@ -128,27 +145,29 @@ def _sample(sizes: dict[int, int]) -> list[int]:
     return chosen
 
 
-def _sums(target: Target, bits: int, within: _Buckets) -> defaultdict[int, Sum]:
-    found: defaultdict[int, Sum] = defaultdict(Sum)
-    select = f"{_bucket(bits)}, pg_catalog.count(*), pg_catalog.sum(h1), pg_catalog.sum(h2)"
-    for value, rows, first, second in target.ask(select, f"{within.where if within.bits else ''} GROUP BY 1"):
-        found[value] += Sum(rows, int(first), int(second))
-    return found
+def _sums(left: Target, right: Target, bits: int, within: _Buckets) -> Iterator[defaultdict[int, Sum]]:
+    select = f"{_bucket('b', bits)}, pg_catalog.count(*), pg_catalog.sum(h1), pg_catalog.sum(h2)"
+    for rows_of_side in _ask(left, right, select, within, "GROUP BY 1"):
+        found: defaultdict[int, Sum] = defaultdict(Sum)
+        for value, rows, first, second in rows_of_side:
+            found[value] += Sum(rows, int(first), int(second))
+        yield found
 
 
-def _bucket(bits: int) -> str:
-    return f"(b & {(1 << bits) - 1})"
+def _bucket(hashed: str, bits: int) -> str:
+    return f"({hashed} & {(1 << bits) - 1})"
 
 
 def _array(numbers: Iterable[int]) -> str:
     return literal("{" + ",".join(map(str, sorted(numbers))) + "}") + "::pg_catalog.int8[]"
 
 
-def _fetch(target: Target, buckets: _Buckets) -> dict[str, Counter[Hashes]]:
-    found: defaultdict[str, Counter[Hashes]] = defaultdict(Counter)
-    for key, h1, h2, times in target.ask("k, h1, h2, pg_catalog.count(*)", f"{buckets.where} GROUP BY 1, 2, 3"):
-        found[key][h1, h2] += times
-    return found
+def _fetch(left: Target, right: Target, buckets: _Buckets) -> Iterator[dict[str, Counter[Hashes]]]:
+    for rows in _ask(left, right, "k, h1, h2, pg_catalog.count(*)", buckets, "GROUP BY 1, 2, 3"):
+        found: defaultdict[str, Counter[Hashes]] = defaultdict(Counter)
+        for key, h1, h2, times in rows:
+            found[key][h1, h2] += times
+        yield found
 
 
 def _classify(mine: dict[str, Counter[Hashes]], others: dict[str, Counter[Hashes]], keyed: bool) -> Iterator[Unpaired]:
@@ -179,12 +198,12 @@ Details = dict[Hashes, tuple[list[str], list[str | None]]]  # hash of each colum
 
 
 def _describe(
-    found: Sequence[Unpaired], left: Target, right: Target, names: Sequence[str], show_values: bool
+    found: Sequence[Unpaired], sides: tuple[Target, Target], within: _Buckets, names: Sequence[str], show_values: bool
 ) -> Iterator[Difference]:
     # Without values, only rows that are on both sides have anything to tell.
     wanted = [row for row in found if show_values or row[1] == "different"]
-    mine = _details(left, {row[2] for row in wanted if row[2]}, show_values)
-    others = _details(right, {row[3] for row in wanted if row[3]}, show_values)
+    mine = _details(sides[0], {row[2] for row in wanted if row[2]}, within, show_values)
+    others = _details(sides[1], {row[3] for row in wanted if row[3]}, within, show_values)
     for key, kind, one, other in found:
         here, there = (mine.get(one) if one else None), (others.get(other) if other else None)
         columns: tuple[str, ...] = ()
@@ -201,13 +220,14 @@ def _told(
     return {name: unless_secret(name, values[name]) for name in told if name in values}
 
 
-def _details(target: Target, wanted: set[Hashes], show_values: bool) -> Details:
+def _details(target: Target, wanted: set[Hashes], within: _Buckets, show_values: bool) -> Details:
     if not wanted:
         return {}
     hashed = ", ".join(f"pg_catalog.md5(pg_catalog.record_send(ROW({value})))" for value in target.projection.forms)
     shown = ", ".join(_shown(column) for column in target.columns) if show_values else ""
     select = f"h1, h2, ARRAY[{hashed}]::pg_catalog.text[], ARRAY[{shown}]::pg_catalog.text[]"
-    rows = target.ask(select, f"WHERE h1 = ANY ({_array(h1 for h1, _ in wanted)})")
+    queries = target.queries(select, within, f"WHERE h1 = ANY ({_array(h1 for h1, _ in wanted)})")
+    rows = chain.from_iterable(target.readers.run(queries))
     return {(h1, h2): (hashes, values) for h1, h2, hashes, values in rows if (h1, h2) in wanted}
 
 

@@ -68,11 +68,11 @@ def cuts(side: Side, scope: Scope, parts: int = 1, *, joined: bool) -> list[str]
             return [f"true{free}"]
         unit = fill(side.unit, scope.at.sql)
         return [f"(pg_catalog.hashtext({unit}) & 2147483647) % {parts} = {i}{free}" for i in range(parts)]
-    ranges = _ranges(scope.pages.get(side.anchor.alias, 0), scope.workers, joined)
-    return [f"{flow_sql.page_range(lo, hi)}{free}" for lo, hi in ranges]
+    bounds = ranges(scope.pages.get(side.anchor.alias, 0), scope.workers, joined)
+    return [f"{flow_sql.page_range(lo, hi)}{free}" for lo, hi in bounds]
 
 
-def _ranges(pages: int, workers: int, joined: bool) -> list[tuple[int, int]]:
+def ranges(pages: int, workers: int, joined: bool) -> list[tuple[int, int]]:
     """Page ranges; few where each part joins whole tables. The last is open: rows may have come since."""
     parts = workers if joined else max(workers, pages // _PAGES_A_PART)
     size = max(1, -(-pages // parts))
@@ -86,7 +86,7 @@ def _rows(side: Side, member: Member, scope: Scope) -> tuple[str, ...]:
     keep = flow_sql.accepted(member, scope.at) + _belongs(side, member, scope)
     return tuple(
         f"SELECT m.* FROM {name} m WHERE {flow_sql.page_range(lo, hi)}{keep}"
-        for lo, hi in _ranges(scope.pages.get(member.alias, 0), scope.workers, joined=False)
+        for lo, hi in ranges(scope.pages.get(member.alias, 0), scope.workers, joined=False)
     )
 
 

@@ -15,6 +15,7 @@ from ecluse.errors import Interrupted
 from ecluse.model.names import literal
 from ecluse.postgres.connect import Session
 from ecluse.postgres.failures import translate
+from ecluse.proof.checksum import ANY_ENUM
 from ecluse.proof.pins import assert_pinned
 
 Connect = Callable[[], Session]
@@ -22,6 +23,7 @@ Row = tuple[Any, ...]
 Progress = Callable[[int, int], None]  # queries done, queries in all
 
 _TICK = 0.2  # seconds between two looks at the stop flag
+_FIRST_OF_USERS = 16384  # OIDs below it are PostgreSQL's own
 _STATE = "nothing was changed"  # by the proof: it only reads
 
 
@@ -42,13 +44,26 @@ class Readers:
         return self._sessions[0]
 
     def types(self, query: str, columns: Sequence[str]) -> dict[str, int]:
-        """The type of each column, the base type for a domain; nothing is executed beyond planning."""
+        """The type of each of these columns, the base type for a domain, ANY_ENUM for an enum."""
+        by_name = dict(self.yields(query))
+        found = {column: by_name[column] for column in columns}
+        enums = self._enums({oid for oid in found.values() if oid >= _FIRST_OF_USERS})
+        return {column: ANY_ENUM if oid in enums else oid for column, oid in found.items()}
+
+    def _enums(self, oids: set[int]) -> set[int]:
+        if not oids:
+            return set()
+        wanted = f"ARRAY[{', '.join(map(str, oids))}]::pg_catalog.oid[]"
+        query = f"SELECT t.oid FROM pg_catalog.pg_type t WHERE t.typtype = 'e' AND t.oid = ANY ({wanted})"
+        return {oid for (oid,) in self.first.execute(query.encode())}
+
+    def yields(self, query: str) -> list[tuple[str, int]]:
+        """Name and type of each column that a query yields; nothing is executed beyond planning."""
         try:
             found = self.first.execute(f"SELECT * FROM ({query}\n) AS p LIMIT 0".encode()).description or []
         except psycopg.Error as error:
             raise translate(error, _STATE) from None
-        by_name = {column.name: column.type_code for column in found}
-        return {column: by_name[column] for column in columns}
+        return [(column.name, column.type_code) for column in found]
 
     def run(self, queries: Sequence[str], progress: Progress | None = None) -> list[list[Row]]:
         """The rows of each query, in the order of the queries. Raises Interrupted when the stop flag is set."""
@@ -118,9 +133,9 @@ def readers(
     `connect` yields pinned connections outside a transaction; they are closed at the end.
     """
     with ExitStack() as stack:
-        sessions: list[Session] = []
-        for _ in range(max(workers, 1)):
-            session = stack.enter_context(connect())
+        # All before the snapshot is taken: what `connect` does in one must not be too late for the others.
+        sessions = [stack.enter_context(connect()) for _ in range(max(workers, 1))]
+        for session in sessions:
             assert_pinned(session)
             session.rollback()  # where the connection is not in autocommit, looking at the pins began a transaction
             session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -131,5 +146,4 @@ def readers(
             if not snapshot:
                 row = session.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
                 snapshot = str(row[0]) if row else ""
-            sessions.append(session)
         yield Readers(sessions, stop)
