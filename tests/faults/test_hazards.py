@@ -108,19 +108,29 @@ HANDLED = {
     "publication": f"CREATE TABLE things (id text PRIMARY KEY, n int, extra text); {THINGS};\n"
     "CREATE PUBLICATION p FOR TABLE things (id, n) WHERE (id IS NOT NULL) WITH (publish = 'insert') -- >= 15\n"
     "CREATE PUBLICATION p FOR TABLE things WITH (publish = 'insert') -- < 15",
-    "invalid-index": f"CREATE TABLE things (id text PRIMARY KEY, n int); {THINGS}",
 }
 
 
 @pytest.mark.parametrize("hazard", HANDLED)
 def test_handled_and_told(database: Database, staged: Callable[..., Stage], hazard: str) -> None:
     stage = staged(database, HANDLED[hazard], "things")
-    if hazard == "invalid-index":
-        sql(stage, "INSERT INTO things SELECT md5('u')::uuid::text, 1")
-        with pytest.raises(psycopg.errors.UniqueViolation):
-            sql(stage, "CREATE UNIQUE INDEX CONCURRENTLY left_over ON things (n)")
-        sql(stage, "DELETE FROM things WHERE id = md5('u')::uuid::text")
     there_and_back(stage, hazard)
+
+
+def test_an_index_that_could_not_be_built_is_refused_and_not_found_out_after_the_copy(
+    database: Database, staged: Callable[..., Stage]
+) -> None:
+    stage = staged(database, f"CREATE TABLE things (id text PRIMARY KEY, n int); {THINGS}", "things")
+    sql(stage, "INSERT INTO things SELECT md5('u')::uuid::text, 1")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        sql(stage, "CREATE UNIQUE INDEX CONCURRENTLY left_over ON things (n)")
+    (refused,) = stage.plan().refused
+    assert (refused.id, refused.object) == ("invalid-index", "public.things")
+    assert "left_over" in refused.message and 'DROP INDEX CONCURRENTLY "public"."left_over"' in refused.hint
+    with pytest.raises(PlanRefused):
+        stage.apply()
+    sql(stage, "DELETE FROM things WHERE id = md5('u')::uuid::text", 'REINDEX INDEX CONCURRENTLY "left_over"')
+    assert stage.plan().refused == ()
 
 
 @pytest.fixture

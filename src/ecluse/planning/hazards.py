@@ -112,14 +112,6 @@ def _handled(table: Table) -> Iterator[Hazard]:
             "nondeterministic-collation",
             f"{', '.join(loose)} of {name} compare equal where bytes differ; proofs compare bytes",
         )
-    if invalid := [i.name for i in table.indexes if not i.valid]:
-        yield Hazard(
-            "invalid-index",
-            "warn",
-            name,
-            f"index {', '.join(invalid)} of {name} is INVALID; the new one is not",
-            f'REINDEX INDEX CONCURRENTLY "{table.name.schema}"."{invalid[0]}"',
-        )
     for trigger in table.triggers:
         if trigger.before and trigger.row:
             yield note(
@@ -164,6 +156,7 @@ def flow_hazards(flows: Iterable[Flow]) -> Iterator[Hazard]:
     for flow in flows:
         for note in flow.notes:
             yield Hazard("mapping", "note", flow.name, note)
+        yield from left_over_indexes(flow)
         satellites = [s for s in (*flow.old.satellites, *flow.new.satellites) if s.placed and not _join_indexed(s)]
         # A table that keeps its name is on both sides.
         for name, join in dict.fromkeys((satellite.table.name, satellite.join) for satellite in satellites):
@@ -175,6 +168,22 @@ def flow_hazards(flows: Iterable[Flow]) -> Iterator[Hazard]:
                 "one of these columns: every chunk and every drain reads it whole",
                 "CREATE INDEX CONCURRENTLY on the column before the run",
             )
+
+
+def left_over_indexes(flow: Flow) -> Iterator[Hazard]:
+    """Indexes that a build left INVALID, by its rows or by a timeout: it would fail again when all rows are copied."""
+    built = {index.name for member in flow.new.members for index in member.table.indexes}
+    for table in dict.fromkeys(member.table for member in flow.old.members):
+        for index in table.indexes:
+            if not index.valid and index.name in built:
+                name = f"{ident(table.name.schema)}.{ident(index.name)}"
+                yield Hazard(
+                    "invalid-index",
+                    "refuse",
+                    str(table.name),
+                    f"index {index.name} of {table.name} is INVALID: a build failed and left it, and can fail again",
+                    f"DROP INDEX CONCURRENTLY {name}, or make it whole: REINDEX INDEX CONCURRENTLY {name}",
+                )
 
 
 def client_hazards(flows: Iterable[Flow]) -> Iterator[Hazard]:

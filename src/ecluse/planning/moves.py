@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ecluse.model.catalog import Catalog
 from ecluse.model.plan import Hazard, Move
-from ecluse.planning.hazards import activity_hazards, captured_by_another, table_hazards
+from ecluse.planning.hazards import activity_hazards, captured_by_another, left_over_indexes, table_hazards
 
 _OWN = frozenset({"constraint", "index", "trigger", "policy", "default", "statistics", "publication", "sequence"})
 
@@ -31,6 +31,7 @@ def move_hazards(moves: Iterable[Move], origins: Mapping[str, Catalog]) -> Itera
         # It stays in its publications, where the note for a table that is replaced says that it leaves.
         yield from table_hazards(there, [replace(old, published=())])
         yield from captured_by_another(old, move.origin)
+        yield from left_over_indexes(move.flow)
         yield from _referring(move, there)
         yield from _standing(move)
         yield Hazard(
