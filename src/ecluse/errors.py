@@ -374,6 +374,13 @@ class NotVerifiable(EcluseError):
     code = "ECL604"
 
 
+class ReportDamaged(EcluseError):
+    """A file is no report of a run, or says something else than when it was made."""
+
+    code = "ECL602"
+    exit_status = 3
+
+
 # --- 9xx our bug ------------------------------------------------------------------------------------
 
 

@@ -88,6 +88,17 @@ def switch_options(function: _F) -> _F:
     return function
 
 
+def report_folder(function: _F) -> _F:
+    """--report: where the certificate of the run goes."""
+    return click.option(
+        "--report",
+        "report_folder",
+        metavar="FOLDER",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where to write report.json and report.html; default .ecluse/reports/MIGRATION-RUN.",
+    )(function)
+
+
 def _roles(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
     named = [role.strip() for text in given for role in text.split(",")]
     if not all(named):

@@ -65,6 +65,11 @@ class Project:
         """Where backups are kept, a folder for each database."""
         return self.folder / ".ecluse" / "backups"
 
+    @property
+    def reports(self) -> Path:
+        """Where the report of each run goes, unless another folder is asked for."""
+        return self.folder / ".ecluse" / "reports"
+
     def database(self, name: str | None = None) -> Database:
         """The database that was asked for by option, else by name, else the only one there is."""
         from ecluse.postgres.connect import resolve

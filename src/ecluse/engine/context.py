@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
+from ecluse.engine import timeline
 from ecluse.engine.prepared import Prepared
-from ecluse.errors import Interrupted
+from ecluse.errors import EcluseError, Interrupted
 from ecluse.model.plan import Plan
 from ecluse.model.report import Event
 from ecluse.planning import roster_sql
@@ -136,6 +137,14 @@ class Run:
         began = time.monotonic()
         yield
         self.emit(Event("done", name, message, seconds=time.monotonic() - began))
+
+    def mark(self, kind: str, name: str, *, seconds: float, outcome: str, **detail: object) -> None:
+        """Put a moment into the timeline, whatever becomes of the transaction at hand: in a session of its own.
+
+        Where there is no session to be had, the run has other worries and will tell them.
+        """
+        with suppress(EcluseError, psycopg.Error), closing(self.connect("timeline", "")) as conn:
+            timeline.mark(conn, self.id, kind, name, seconds=seconds, outcome=outcome, **detail)
 
     def journaled(self, name: str) -> None:
         """Tell that a journal record has been committed: the places where a crash must be harmless."""

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ecluse.engine import journal, old_shape, prepare
+from ecluse.engine import journal, old_shape, prepare, seals
 from ecluse.engine.archive import check_archive, drop_name, write_archive
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.moving import ending
@@ -17,7 +17,7 @@ from ecluse.planning.old_shape import told
 
 
 def finish(run: Run, conn: Connection, status: str, folder: Path) -> Path:
-    """Archive, check, drop; returns the archive's folder. Rerun after a crash, it goes on or begins a new archive.
+    """Archive, check, seal, drop; returns the archive's folder. Rerun after a crash, it goes on or begins anew.
 
     Locks: SHARE on the kept tables while they are written and compared; ACCESS EXCLUSIVE on the new tables
     for the moment in which their capture triggers are dropped.
@@ -37,6 +37,7 @@ def finish(run: Run, conn: Connection, status: str, folder: Path) -> Path:
     with run.step("check the archive", str(place)), conn.transaction():
         check_archive(conn, place, kept)
     ending.archive_moves(run, conn, place)
+    seals.record(run, conn)
     with run.step("drop the old shape"):
         ending.drop_moves(run)
         prepare.with_locks(run, conn, "finish", lambda c: _drop(run, c, place))

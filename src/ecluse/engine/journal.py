@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from pydantic import TypeAdapter
 
+from ecluse.engine import timeline
 from ecluse.errors import WrongState
 from ecluse.model.plan import Plan
 from ecluse.model.report import Account, Verification
@@ -78,8 +79,8 @@ def installed(conn: Connection) -> bool:
 
 
 def install(conn: Connection) -> None:
-    """Create the journal where it is missing."""
-    if not installed(conn):
+    """Create the journal where it is missing, and what a journal of an earlier version lacks."""
+    if not (installed(conn) and timeline.installed(conn)):
         conn.execute(_ddl())
 
 
@@ -101,6 +102,7 @@ def open_run(conn: Connection, plan: Plan, without_rehearsal: str = "") -> RunRe
     ).fetchone()
     assert row is not None
     record = RunRecord(*row)
+    timeline.enter(conn, record.id, "prepare")
     if without_rehearsal:
         record_step(conn, record.id, NOT_REHEARSED, reason=without_rehearsal)
     return record
@@ -130,10 +132,15 @@ def unfinished(conn: Connection, migration: str) -> RunRecord | None:
 
 def stored_plan(conn: Connection, run: int) -> Plan:
     """The plan that a run began with."""
+    return _plans.validate_json(plan_text(conn, run))
+
+
+def plan_text(conn: Connection, run: int) -> str:
+    """The same as the journal has it: jsonb, which every server prints alike, so that its hash is one."""
     row = conn.execute("SELECT plan::text FROM ecluse.run WHERE id = %s", (run,)).fetchone()
     if row is None:
         raise WrongState(f"the journal has no run {run}")
-    return _plans.validate_json(row[0])
+    return str(row[0])
 
 
 def settled_status(conn: Connection, run: int) -> str:
@@ -154,10 +161,13 @@ def advance(conn: Connection, run: int, *, status: str | None = None, stage: str
         "ended_at = CASE WHEN %s IN ('finished', 'rolled_back') THEN clock_timestamp() END WHERE id = %s",
         (target, stage, note, target, target, run),
     )
+    if stage:
+        timeline.enter(conn, run, stage, last=target in ("finished", "rolled_back"))
 
 
-def count_restart(conn: Connection, run: int) -> int:
+def count_restart(conn: Connection, run: int, why: str) -> int:
     """Count one more restart of the copy, and return how many there were."""
+    timeline.mark(conn, run, "restart", "copy", outcome=why)
     row = conn.execute(
         "UPDATE ecluse.run SET restarts = restarts + 1 WHERE id = %s RETURNING restarts", (run,)
     ).fetchone()
@@ -199,6 +209,24 @@ def last_proof(conn: Connection, run: int) -> Verification | None:
         "SELECT result::text FROM ecluse.proof WHERE run = %s ORDER BY id DESC LIMIT 1", (run,)
     ).fetchone()
     return _verifications.validate_json(row[0]) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A proof as it is recorded."""
+
+    id: int
+    at: str
+    moment: str
+    result: Verification
+
+
+def proofs(conn: Connection, run: int) -> tuple[Proved, ...]:
+    """All recorded proofs of a run, in order."""
+    rows = conn.execute(
+        "SELECT id, at::text, moment, result::text FROM ecluse.proof WHERE run = %s ORDER BY id", (run,)
+    ).fetchall()
+    return tuple(Proved(id_, at, moment, _verifications.validate_json(text)) for id_, at, moment, text in rows)
 
 
 def last_accounts(conn: Connection, run: int) -> tuple[Account, ...]:

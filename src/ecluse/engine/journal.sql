@@ -98,3 +98,17 @@ CREATE TABLE IF NOT EXISTS ecluse.proof (
     passed boolean NOT NULL,
     result jsonb NOT NULL
 );
+
+-- What happened when, and how long each stage, each attempt under lock and each wait took.
+CREATE TABLE IF NOT EXISTS ecluse.timeline (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run bigint NOT NULL REFERENCES ecluse.run ON DELETE CASCADE,
+    kind text NOT NULL,
+    name text NOT NULL,
+    began timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended timestamptz,
+    seconds double precision,
+    outcome text NOT NULL DEFAULT '',
+    detail jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX IF NOT EXISTS timeline_run ON ecluse.timeline (run);

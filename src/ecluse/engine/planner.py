@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from hashlib import sha256
+from typing import Any
 
 import psycopg
 
@@ -15,11 +17,12 @@ from ecluse.engine import enums, journal
 from ecluse.engine.context import Connection
 from ecluse.engine.moving.planning import Origins, require_rights, unknown_origin
 from ecluse.engine.trial import trial
-from ecluse.errors import DatabaseChanged
+from ecluse.errors import DatabaseChanged, PlanRefused
 from ecluse.model.catalog import Catalog, Role, Table
 from ecluse.model.migration import Migration
 from ecluse.model.names import Name
 from ecluse.model.plan import Census, Hazard, Plan
+from ecluse.operations.base import Operation
 from ecluse.operations.census import NO_LABEL
 from ecluse.operations.compile import CensusQuery, Findings, RowCounts, compile_migration, origins_of
 from ecluse.planning import switch_sql
@@ -84,7 +87,7 @@ def make_plan(
             ]
             hazards += _soft_references(conn, plan, catalog)
             hazards += [hazard for each in compiled.findings for hazard in _findings(conn, each)]
-            plan = replace(plan, census=census, hazards=tuple(hazards))
+            plan = replace(plan, census=census, hazards=tuple(hazards), **_asked(migration))
             if not plan.refused:
                 counted = tuple(hazard for counts in compiled.row_counts for hazard in _row_counts(conn, counts))
                 plan = replace(plan, hazards=(*plan.hazards, *counted))
@@ -92,6 +95,11 @@ def make_plan(
         except psycopg.Error as error:
             raise translate(error, _NOTHING) from None
     return plan
+
+
+def _asked(migration: Migration) -> dict[str, Any]:
+    told = (operation.describe() for operation in migration.operations if isinstance(operation, Operation))
+    return {"asked": tuple(told), "text_sha256": sha256(migration.source.text.encode()).hexdigest()}
 
 
 def _tried(conn: Connection, plan: Plan, catalog: Catalog) -> Plan:
@@ -245,6 +253,17 @@ def _unfinished(conn: Connection, migration: str) -> Iterator[Hazard]:
 
 
 # --- fingerprint ------------------------------------------------------------------------------------
+
+
+def refuse(plan: Plan) -> None:
+    """Raise PlanRefused where the plan found what it will not do."""
+    if plan.refused:
+        raise PlanRefused(
+            f"the plan for '{plan.migration}' is refused for {len(plan.refused)} reasons",
+            details="\n".join(h.message for h in plan.refused),
+            hint="\n".join(dict.fromkeys(h.hint for h in plan.refused if h.hint)),
+            state="nothing was changed",
+        )
 
 
 def check_fingerprint(stored: Plan, now: Plan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -155,9 +156,14 @@ def _no_circle(conn: Connection, tell: _Tell) -> _Tell:
 def _tell_wait(run: Run, step: str) -> _Tell:
     """A callback for the lock ladder that tells who is waited for."""
 
+    began = time.monotonic()
+
     def tell(blockers: Sequence[Blocker], attempt: int) -> None:
+        nonlocal began
         who = "; ".join(map(str, blockers)) or "who holds it could not be seen"
         run.emit(Event("warn", step, f"waiting for a lock, attempt {attempt}: {who}"))
+        run.mark("wait", step, seconds=time.monotonic() - began, outcome=who)
+        began = time.monotonic()
 
     return tell
 

@@ -65,6 +65,22 @@ def listing(conn: Connection, migration: str | None = None) -> Iterator[Held]:
         yield Held(*row)
 
 
+_OF_RUN = """
+SELECT q.id, 'quarantine', r.migration, q.run, q.source, q.key, q.reason, q.state, q.at::text, q.row
+FROM ecluse.quarantine q JOIN ecluse.run r ON r.id = q.run WHERE q.run = %(run)s
+UNION ALL
+SELECT p.id, 'parked', r.migration, p.run, p.source, p.key, p.reason, 'held', p.at::text, p.row
+FROM ecluse.parked p JOIN ecluse.run r ON r.id = p.run WHERE p.run = %(run)s
+ORDER BY 2, 1 LIMIT %(most)s
+"""
+
+
+def of_run(conn: Connection, run: int, most: int) -> Iterator[Held]:
+    """The first rows that one run set aside, also where it was rolled back since."""
+    for row in conn.execute(_OF_RUN, {"run": run, "most": most}):
+        yield Held(*row)
+
+
 def export(conn: Connection, out: TextIO, migration: str | None = None) -> int:
     """Write one JSON object a line, values included; returns how many."""
     count = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,21 +27,23 @@ from ecluse.engine import (
     switch,
 )
 from ecluse.engine import finish as finishing
+from ecluse.engine.at_work import AtWork, watched
 from ecluse.engine.cluster import cluster
 from ecluse.engine.context import Connection, Options, Restart, Run, Stop
 from ecluse.engine.journal import RunRecord
 from ecluse.engine.moving.carry import copy_move, drain_moves
-from ecluse.engine.moving.closing import closed, half_closed
+from ecluse.engine.moving.closing import closed
 from ecluse.engine.moving.expand import capture_origins, forget_origins, prepare_origins
 from ecluse.engine.moving.planning import unknown_origin
 from ecluse.engine.moving.proving import check_origins
+from ecluse.engine.planner import refuse
+from ecluse.engine.states import state_of
 from ecluse.engine.verify import failures, refuse_disproved, verify_run
 from ecluse.errors import (
     CannotConnect,
     CaptureBroken,
     ConnectionLost,
     EcluseError,
-    PlanRefused,
     ProofFailed,
     ValueRefused,
     WrongState,
@@ -67,6 +69,7 @@ class Engine:
     emit: Callable[[Event], None] = _silent
     stop: Stop = field(default_factory=Stop)
     origins: Callable[[str], Database] = unknown_origin  # databases that tables come from, by name
+    _work: AtWork = field(default_factory=lambda: AtWork(""))
 
     # --- forward ------------------------------------------------------------------------------------
 
@@ -78,11 +81,12 @@ class Engine:
         with self._alone("apply", plan.migration) as conn:
             record = journal.unfinished(conn, plan.migration)
             if record is None:
-                self._refuse(plan)
+                refuse(plan)
                 self._clean_last(conn, plan.migration)
                 with conn.transaction():
                     journal.install(conn)
                     record = journal.open_run(conn, plan, self.options.without_rehearsal)
+                    self._begin(conn, record)
             run = self._run(conn, record)
             if record.status == "switched":
                 return record
@@ -111,7 +115,7 @@ class Engine:
                     joining.settle(run, conn)
                     build.fill_views(run, conn)
                     self._check(run, conn)
-                    with closed(run, conn):
+                    with closed(run, conn), watched(self.database, run, "switch"):
                         seconds = switch.switch(run, conn)
                     quarantine.tell_growth(run, conn, "switch")
                 except Restart as why:
@@ -136,10 +140,12 @@ class Engine:
                 raise WrongState(f"no run of '{migration}' is recorded", state="nothing was changed")
             run = self._run(conn, record)
             if record.status == "rolled_back":
+                self._begin(conn, record)
                 if "cleaned" not in journal.steps_done(conn, run.id):
                     rollback.clean_up(run, conn)
                 return 0.0
-            return rollback.rollback(run, conn, record.status)
+            with watched(self.database, run, "rollback"):
+                return rollback.rollback(run, conn, record.status)
 
     def retire(self, migration: str, unused_for: float) -> tuple[old_shape.Use, ...]:
         """Take the old shape away that was kept beside the new one; the uses that were counted until then."""
@@ -150,12 +156,15 @@ class Engine:
         """Archive, check, drop the old shape; returns the archive's folder."""
         with self._alone("finish", migration) as conn:
             record = self._record(conn, migration)
-            return finishing.finish(self._run(conn, record), conn, record.status, folder)
+            run = self._run(conn, record)
+            with watched(self.database, run, "finish"):
+                return finishing.finish(run, conn, record.status, folder)
 
     def verify(self, migration: str) -> Verification:
         """Prove the migration as it stands now, while applications go on writing. After the switch, probes run too."""
-        with self._session("verify") as conn, self._telling(migration, conn):
+        with self._noted("verify"), self.looking("verify", migration) as conn:
             record = self._record(conn, migration)
+            self._begin(conn, record)
             alone = partial(hold_run_lock, self.database, f"verify {migration}", 0.0)
             run = self._run(conn, record)
             result = verify_run(run, conn, record.status, record.stage, alone)
@@ -206,7 +215,8 @@ class Engine:
             prepare.prepare(run, conn)
         elif stage == "capture":
             capture_origins(run, conn)
-            prepare.capture(run, conn)
+            with watched(self.database, run, "capture"):
+                prepare.capture(run, conn)
             self._check(run, conn)
         elif stage == "seed":
             build.source_indexes(run, conn)
@@ -269,7 +279,7 @@ class Engine:
             )
 
     def _restart(self, run: Run, conn: Connection, why: Restart) -> None:
-        again = journal.count_restart(conn, run.id)
+        again = journal.count_restart(conn, run.id, str(why))
         run.emit(Event("warn", "copy", f"{why}: the copy starts again ({again} of {run.options.max_restarts})"))
         forget_origins(run)
         prepare.forget(run, conn)
@@ -288,15 +298,6 @@ class Engine:
             rollback.clean_up(self._run(conn, last), conn)
 
     # --- around -------------------------------------------------------------------------------------
-
-    def _refuse(self, plan: Plan) -> None:
-        if plan.refused:
-            raise PlanRefused(
-                f"the plan for '{plan.migration}' is refused for {len(plan.refused)} reasons",
-                details="\n".join(h.message for h in plan.refused),
-                hint="\n".join(dict.fromkeys(h.hint for h in plan.refused if h.hint)),
-                state="nothing was changed",
-            )
 
     def _run(self, conn: Connection, record: RunRecord) -> Run:
         plan = journal.stored_plan(conn, record.id)
@@ -323,6 +324,16 @@ class Engine:
         return open_session(self.origins(origin) if origin else self.database, role=what)
 
     @contextmanager
+    def looking(self, what: str, migration: str) -> Iterator[Connection]:
+        """A session beside whatever runs; what the driver raises in it becomes an error of ours."""
+        with self._session(what) as conn, self._telling(migration, conn):
+            yield conn
+
+    def session_for(self, what: str) -> Connection:
+        """A pinned session, to be closed by whoever asked for it."""
+        return self._connect(what)
+
+    @contextmanager
     def _session(self, what: str) -> Iterator[Connection]:
         run = Run(0, Plan("", "", "", 0), self._connect, self.emit, self.options, self.stop)
         with run.session(what) as conn:
@@ -337,8 +348,19 @@ class Engine:
     @contextmanager
     def _alone(self, what: str, migration: str) -> Iterator[Connection]:
         lock = hold_run_lock(self.database, f"{what} {migration}")
-        with lock, self._session(what) as conn, self._telling(migration, conn):
+        with lock, self._session(what) as conn, self._noted(what), self._telling(migration, conn):
+            if journal.installed(conn):
+                journal.install(conn)
+                self._begin(conn, journal.unfinished(conn, migration))
             yield conn
+
+    def _noted(self, what: str) -> AbstractContextManager[None]:
+        self._work = AtWork(what)
+        return self._work.noted(partial(self._connect, "timeline"))
+
+    def _begin(self, conn: Connection, record: RunRecord | None) -> None:
+        if record is not None:
+            self._work.begin(conn, record.id)
 
     @contextmanager
     def _telling(self, migration: str, conn: Connection) -> Iterator[None]:
@@ -369,35 +391,4 @@ class Engine:
 
     def state(self, migration: str) -> str:
         """What the database is now, in words; asked anew, since the session that failed may be gone."""
-        try:
-            with self._connect("state") as conn:
-                record = journal.last_run(conn, migration)
-                done = journal.steps_done(conn, record.id) if record else {}
-        except (EcluseError, psycopg.Error):
-            return "the server cannot be asked; `ecluse status` will tell when it is back"
-        return describe(record, migration, closed=half_closed(done))
-
-
-def describe(record: RunRecord | None, migration: str, *, closed: bool = False) -> str:
-    """A run's state in one sentence. `closed`: what it moves was closed for writing, and not opened again."""
-    if record is None:
-        return "nothing was changed"
-    if record.status == "building":
-        steps = journal.STAGES.index(record.stage) if record.stage in journal.STAGES else 0
-        return (
-            f"stopped after step {steps} of {len(journal.STAGES) - 1}, at '{record.stage}'; the old shape is in use; "
-            f"resume with `ecluse apply {migration}`, or drop the new shape with `ecluse rollback {migration}`"
-        )
-    if closed and record.status == "ready":
-        return (
-            "what moves is closed for writing, and the switch did not come; go on with "
-            f"`ecluse switch {migration}`, or open it again with `ecluse rollback {migration}`"
-        )
-    if closed and record.status == "rolled_back":
-        return f"the run is rolled back, but what had moved is still closed for writing: `ecluse rollback {migration}`"
-    return {
-        "ready": "the new shape is built and proved; the old one is in use",
-        "switched": "the new shape is in use; the old one is kept until `ecluse finish`",
-        "finished": "the new shape is in use; the old one is archived and gone",
-        "rolled_back": "the old shape is in use; the run is rolled back",
-    }[record.status]
+        return state_of(partial(self._connect, "state"), migration)

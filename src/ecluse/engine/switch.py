@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from ecluse.engine import drain, joining, journal, old_shape, prepare, quarantine, shape
+from ecluse.engine import drain, joining, journal, old_shape, prepare, quarantine, shape, timeline
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import LockNotTaken, ProofFailed
 from ecluse.model.names import Name, literal
@@ -77,12 +77,14 @@ def short_transaction(run: Run, conn: Connection, name: str, work: Callable[[Con
             held[0] = time.monotonic() - began
             if held[0] > run.options.switch_budget:
                 raise OverBudget(held[0])
+            timeline.mark(conn, run.id, "attempt", name, seconds=held[0], outcome="done")
 
         try:
             prepare.with_locks(run, conn, name, attempt, within=bool(run.plan.joining) and not switched)
         except OverBudget as over:
             last = over.seconds
             run.emit(Event("warn", name, f"{over}, more than the budget; released, will try again"))
+            run.mark("attempt", name, seconds=over.seconds, outcome="over the budget; released")
             _catch_up(run, conn, switched)
             continue
         return held[0]
@@ -174,6 +176,7 @@ def after_switch(run: Run, conn: Connection) -> None:
     """Validate foreign keys, run the scripts that come after, and end stale clients where that was asked for."""
     if run.options.recycle_clients:
         ended = recycle_clients(run, conn)
+        timeline.mark(conn, run.id, "recycled", "switch", outcome=f"{ended} sessions", sessions=ended)
         run.emit(Event("note", "switch", f"{ended} client sessions were ended, so that their pools reconnect"))
     done = journal.steps_done(conn, run.id)
     for number, statement in enumerate(switch_sql.validate_keys((*run.plan.foreign_keys, *run.plan.outside_keys))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 
-from ecluse.engine import drain, joining, journal, rosters, structure
+from ecluse.engine import drain, joining, journal, rosters, seals, structure
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.journal import RunRecord
 from ecluse.engine.moving.proving import Alone, verify_moves
@@ -42,11 +42,12 @@ def verify_run(run: Run, conn: Connection, status: str, stage: str, alone: Alone
             progress=lambda done, total: run.emit(Event("progress", "verify", done=done, total=total)),
         )
         accounts = _accounts(run, both, found, scopes)
+        snapshot, seen_at = seals.moment(both)
     moved = verify_moves(run, alone, switched=switched)
     stands = structure.probes(run, conn, switched=switched)
     said = () if switched else rosters.probes(run, conn)
     probes = (*moved.probes, *stands, *said, *_keys(run, conn, switched, alone))
-    return Verification((*found, *moved.comparisons), (*accounts, *moved.accounts), probes)
+    return Verification((*found, *moved.comparisons), (*accounts, *moved.accounts), probes, snapshot, seen_at)
 
 
 def _scope(run: Run, both: Readers, flow: Flow, at: Places, switched: bool) -> Scope:

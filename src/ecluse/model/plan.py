@@ -257,6 +257,8 @@ class Plan:
     source: str = ""  # the digest of the migration that it was made from
     structure: Structure | None = None  # None where the plan is refused, so that it was not tried
     old_shape_for: tuple[str, ...] = ()  # roles that go on using the old shape after the switch
+    asked: tuple[str, ...] = ()  # the migration's operations, a line each, for whoever reads of the run later
+    text_sha256: str = ""  # of the migration file's text
     format: int = 1
 
     @property

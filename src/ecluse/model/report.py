@@ -89,6 +89,8 @@ class Verification:
     comparisons: tuple[Comparison, ...] = ()
     accounts: tuple[Account, ...] = ()
     probes: tuple[Probe, ...] = ()
+    snapshot: str = ""  # of the comparisons, as pg_current_snapshot() prints it: transactions that were seen
+    seen_at: str = ""  # when that snapshot was taken
 
     @property
     def passed(self) -> bool:
@@ -151,3 +153,30 @@ class DryRun:
     def refused(self) -> bool:
         """Whether a run would stop because of rows."""
         return any(d.refused for d in self.dispositions) or any(a.nulls for a in self.arrivals)
+
+
+# --- a report of it, held against the database later -------------------------------------------------
+
+YES, NO, CHANGED, UNKNOWN = "yes", "no", "changed", "cannot be told"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question about a report. `answer`: YES, NO, CHANGED (since, by whoever writes there), UNKNOWN."""
+
+    title: str
+    answer: str
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """All questions about a report, and the status of its run now."""
+
+    status: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing speaks against the report."""
+        return all(check.answer != NO for check in self.checks)

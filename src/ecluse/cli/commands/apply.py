@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecluse.cli import arguments, running
+from ecluse.cli.certificates import Certificate
 from ecluse.cli.dry_run import show_dry_run
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Command, current
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 @arguments.switch_options
 @arguments.old_shape_for
 @without_rehearsal
+@arguments.report_folder
 @current
 def apply(
     invocation: Invocation,
@@ -44,6 +46,7 @@ def apply(
     dry_run: bool,
     show_values: bool,
     plan_file: Path | None,
+    report_folder: Path | None,
     **options: Any,
 ) -> int:
     """Build the new shape of a MIGRATION beside the old, prove it, and stop at the gate before the switch.
@@ -68,7 +71,8 @@ def apply(
     running.confirm_protected(invocation, database, "change")
     running.confirm_origins(invocation, project, wanted, "change")
     again = f"ecluse apply {migration}" + (" --switch" if switch else "")
-    with running.engine_for(invocation, database, arguments.as_options(options), again) as engine:
+    certificate = Certificate(invocation, project, database, wanted.name, report_folder)
+    with certificate.kept(), running.engine_for(invocation, database, arguments.as_options(options), again) as engine:
         record = engine.apply(plan)
         seconds = engine.switch(wanted.name) if switch and record.status != "switched" else None
     done = {
@@ -79,6 +83,7 @@ def apply(
         "status": "switched" if seconds is not None else record.status,
         "seconds_under_lock": seconds,
         "old_shape": old_shape_of(database, wanted.name),
+        **certificate.written(),
     }
     invocation.conclude(done, runs.applied)
     switched = done["status"] == "switched"

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ecluse.cli import arguments, running
+from ecluse.cli.certificates import Certificate
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
@@ -21,9 +22,16 @@ from ecluse.errors import WrongState
 @click.option("--confirm", metavar="FINGERPRINT", help="The plan's fingerprint, where nobody can be asked.")
 @click.option("--archive", type=click.Path(path_type=Path), help="Where to write; default .ecluse/archive/.")
 @arguments.run_options
+@arguments.report_folder
 @current
 def finish(
-    invocation: Invocation, /, migration: str, confirm: str | None, archive: Path | None, **options: Any
+    invocation: Invocation,
+    /,
+    migration: str,
+    confirm: str | None,
+    archive: Path | None,
+    report_folder: Path | None,
+    **options: Any,
 ) -> None:
     """Archive the old shape of a MIGRATION, check the archive, and drop what was archived. There is no way back."""
     from ecluse.engine.status import unfinished_plan
@@ -44,7 +52,8 @@ def finish(
         )
     running.confirm_finish(invocation, database, migration, begun[1].fingerprint, confirm)
     again = f"ecluse finish {migration}"
-    with running.engine_for(invocation, database, arguments.as_options(options), again) as engine:
+    certificate = Certificate(invocation, project, database, wanted.name, report_folder)
+    with certificate.kept(), running.engine_for(invocation, database, arguments.as_options(options), again) as engine:
         place = engine.finish(wanted.name, archive or project.archives)
     done = {
         "migration": wanted.name,
@@ -52,5 +61,6 @@ def finish(
         "run": begun[0],
         "status": "finished",
         "archive": place,
+        **certificate.written(),
     }
     invocation.conclude(done, runs.finished)

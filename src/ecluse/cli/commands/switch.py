@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ecluse.cli import arguments, running
+from ecluse.cli.certificates import Certificate
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
@@ -18,8 +20,9 @@ from ecluse.cli.render import runs
 @arguments.run_options
 @arguments.switch_options
 @arguments.old_shape_for
+@arguments.report_folder
 @current
-def switch(invocation: Invocation, /, migration: str, **options: Any) -> None:
+def switch(invocation: Invocation, /, migration: str, report_folder: Path | None, **options: Any) -> None:
     """Put the new shape of a MIGRATION in the place of the old, in one short transaction.
 
     Statements that clients prepared against the old types fail until they reconnect; --recycle-clients makes them.
@@ -37,9 +40,9 @@ def switch(invocation: Invocation, /, migration: str, **options: Any) -> None:
     running.confirm_origins(invocation, project, wanted, "switch")
     if begun := unfinished_plan(database, wanted.name):
         running.tell_edited(invocation, wanted, begun[1])
-    with running.engine_for(
-        invocation, database, arguments.as_options(options), f"ecluse switch {migration}"
-    ) as engine:
+    certificate = Certificate(invocation, project, database, wanted.name, report_folder)
+    again = f"ecluse switch {migration}"
+    with certificate.kept(), running.engine_for(invocation, database, arguments.as_options(options), again) as engine:
         seconds = engine.switch(wanted.name)
     done = {
         "migration": wanted.name,
@@ -47,6 +50,7 @@ def switch(invocation: Invocation, /, migration: str, **options: Any) -> None:
         "status": "switched",
         "seconds_under_lock": seconds,
         "old_shape": old_shape_of(database, wanted.name),
+        **certificate.written(),
     }
     invocation.conclude(done, runs.applied)
     invocation.next(f"ecluse verify {migration}")

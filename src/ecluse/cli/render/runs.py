@@ -31,6 +31,12 @@ def applied(value: dict[str, Any]) -> Iterator[str]:
     if kept := value.get("old_shape"):
         roles = ", ".join(use["role"] for use in kept["uses"])
         yield f"{roles} finds the old shape in schema {kept['schema']}, first in its search_path."
+    yield from _report(value)
+
+
+def _report(value: dict[str, Any]) -> Iterator[str]:
+    if value.get("report"):
+        yield f"report: {value['report']['html']}"
 
 
 def standing(value: dict[str, Any]) -> Iterator[str]:
@@ -59,6 +65,7 @@ def finished(value: dict[str, Any]) -> Iterator[str]:
     """After finish."""
     yield f"{human.heading(value['migration'])} on {value['database']}: {state(value)}."
     yield f"archive: {value['archive']}"
+    yield from _report(value)
 
 
 # --- status -----------------------------------------------------------------------------------------
@@ -185,6 +192,20 @@ def verification(value: dict[str, Any]) -> Iterator[str]:
         yield human.heading("probes")
         yield from human.table([(p["title"], _probe(p), p["details"]) for p in value["probes"]])
     yield f"{human.heading(value['migration'])}: " + ("everything holds." if value["passed"] else "it does NOT hold.")
+    yield from _report(value)
+
+
+def replayed(value: dict[str, Any]) -> Iterator[str]:
+    """A report held against itself, the journal and the tables."""
+    marks = {"yes": human.answer(True), "no": human.answer(False), "changed": "changed"}
+    for check in value["checks"]:
+        first, *rest = check["details"].splitlines() or [""]
+        yield f"{marks.get(check['answer'], check['answer'])}  {check['title']}" + (f": {first}" if first else "")
+        yield from (f"      {line}" for line in rest)
+    name = human.heading(value["migration"])
+    yield f"{name}, run {value['run']}, {value['status'].replace('_', ' ')}: " + (
+        "nothing speaks against the report." if value["passed"] else "the report does NOT hold."
+    )
 
 
 def _reasons(accounts: list[dict[str, Any]]) -> Iterator[str]:
