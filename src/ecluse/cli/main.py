@@ -29,6 +29,7 @@ COMMANDS = {
         "backups",
         "plan",
         "explain",
+        "export",
         "apply",
         "status",
         "verify",

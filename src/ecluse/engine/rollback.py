@@ -15,7 +15,6 @@ from ecluse.engine.moving.expand import forget_origins
 from ecluse.engine.moving.sequences import sequences_home
 from ecluse.engine.switch import carry_identity, execute_all, short_transaction
 from ecluse.errors import WrongState
-from ecluse.model.catalog import Column
 from ecluse.model.names import Name, ident, literal
 from ecluse.model.plan import AddColumns
 from ecluse.model.report import Event
@@ -100,18 +99,20 @@ def _refuse_strangers(run: Run, conn: Connection) -> None:
 
 def _park_columns(run: Run, added: AddColumns) -> str:
     """Park what the new application wrote into columns that leave."""
-
-    def written(column: Column) -> str:
-        return f"m.{ident(column.name)} IS DISTINCT FROM ({column.default or 'NULL'})"
-
     table = added.table
     pairs = ", ".join(f"{literal(c.name)}, m.{ident(c.name)}::text" for c in added.columns)
     return (
         "INSERT INTO ecluse.parked (run, flow, alias, source, unit, key, reason, row) "
         f"SELECT {run.id}, 'add_columns', {literal(str(table))}, {literal(str(table))}, NULL, m.ctid::text, "
         f"'the old shape has no such columns', to_jsonb(m) || jsonb_build_object({pairs}) "
-        f"FROM {table.sql} m WHERE {' OR '.join(map(written, added.columns))}"
+        f"FROM {table.sql} m WHERE {written(added)}"
     )
+
+
+def written(added: AddColumns) -> str:
+    """A condition over a row `m` that somebody wrote into one of the columns."""
+    columns = ((ident(column.name), column.default or "NULL") for column in added.columns)
+    return " OR ".join(f"m.{name} IS DISTINCT FROM ({default})" for name, default in columns)
 
 
 def _stands(conn: Connection, schema: str) -> bool:

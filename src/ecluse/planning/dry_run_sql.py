@@ -36,6 +36,11 @@ def make_beside(plan: Plan) -> Iterator[str]:
         if enum.made or enum.added:
             labels = ", ".join(literal(label) for label in enum.labels)
             yield f"CREATE TYPE {enum.name.within(SESSION).sql} AS ENUM ({labels})"
+    yield from make_tables(plan)
+
+
+def make_tables(plan: Plan) -> Iterator[str]:
+    """The tables alone."""
     for table in plan.inputs:
         yield f"CREATE TEMP TABLE {ident(table.name.name)} {table.definition}"
         yield from (f"CREATE INDEX ON {table.name.sql} ({ident(column)})" for column in table.indexed)

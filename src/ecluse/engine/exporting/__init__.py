@@ -1,0 +1,1 @@
+"""Export: a plan as a script that another tool runs, without an engine beside it."""
