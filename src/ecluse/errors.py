@@ -377,7 +377,7 @@ class NotVerifiable(EcluseError):
 class ReportDamaged(EcluseError):
     """A file is no report of a run, or says something else than when it was made."""
 
-    code = "ECL602"
+    code = "ECL605"
     exit_status = 3
 
 

@@ -104,7 +104,7 @@ def test_an_edited_and_a_forged_report(shapes: Project, tmp_path: Path) -> None:
     report["accounts"][0]["carried"] -= 1
     edited = _write(tmp_path / "edited.json", report)
     refused = shapes.run("report", str(edited), "--json")
-    assert (refused.status, refused.error["code"]) == (3, "ECL602")
+    assert (refused.status, refused.error["code"]) == (3, "ECL605")
     assert not (tmp_path / "report.html").exists()
     assert _answers(shapes, edited, 3)["the report is as it was made"][0] == "no"
     forged = _answers(shapes, _write(tmp_path / "forged.json", sealed(report)), 3)
@@ -113,7 +113,7 @@ def test_an_edited_and_a_forged_report(shapes: Project, tmp_path: Path) -> None:
     report["plan"]["fingerprint"] = "000000000000"
     _answers(shapes, _write(tmp_path / "other.json", sealed(report)), 3)
     none = shapes.run("verify", "--report", str(_write(tmp_path / "none.json", {"no": "report"})), "--json")
-    assert (none.status, none.error["code"]) == (3, "ECL602")
+    assert (none.status, none.error["code"]) == (3, "ECL605")
 
     # Values only where they are asked for, and then for the owner's eyes.
     shown, page = reports(shapes.run("verify", "shapes", "--show-values", "--json"))
