@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ecluse.cli.main import run
 from ecluse.postgres.connect import Database
 from tests.cli.conftest import Project, Result
 
@@ -62,13 +66,28 @@ drop_columns = ["question", "response"]
 """
 
 
+class Here(Project):
+    """A project whose commands run in this very process: there are many of them, and starting one takes longer."""
+
+    def run(self, *arguments: str) -> Result:
+        """The command, ended."""
+        before, out, err = Path.cwd(), io.StringIO(), io.StringIO()
+        os.chdir(self.folder)
+        try:
+            with redirect_stdout(out), redirect_stderr(err):
+                status = run(arguments)
+        finally:
+            os.chdir(before)
+        return Result(status, out.getvalue(), err.getvalue())
+
+
 @pytest.fixture
 def shapes(tmp_path: Path, database: Database) -> Project:
     """The project, with nothing applied."""
     (tmp_path / "ecluse.toml").write_text(f"[databases.app]\nurl = {json.dumps(database.conninfo)}\n", encoding="utf-8")
     (tmp_path / "migrations").mkdir()
     (tmp_path / "migrations" / "shapes.toml").write_text(MIGRATION, encoding="utf-8")
-    project = Project(tmp_path, database)
+    project = Here(tmp_path, database)
     project.execute(OLD)
     return project
 

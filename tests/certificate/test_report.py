@@ -12,7 +12,7 @@ import psycopg
 from ecluse import certificate
 from ecluse.certificate.content import sealed
 from tests.certificate.conftest import reports
-from tests.cli.conftest import Project
+from tests.cli.conftest import Project, await_answer
 
 SECRETS = ("secret.example", "question 1", "response 1", "title 1", "<b>name", "&lt;b&gt;name")
 
@@ -115,12 +115,22 @@ def test_an_edited_and_a_forged_report(shapes: Project, tmp_path: Path) -> None:
     none = shapes.run("verify", "--report", str(_write(tmp_path / "none.json", {"no": "report"})), "--json")
     assert (none.status, none.error["code"]) == (3, "ECL605")
 
-    # Values only where they are asked for, and then for the owner's eyes.
-    shown, page = reports(shapes.run("verify", "shapes", "--show-values", "--json"))
+    # A proof that does not hold. Values only where they are asked for, and then for the owner's eyes.
+    shapes.execute("UPDATE ecluse_next_shapes.people SET name = '<b>else' WHERE name = '<b>name & 7'")
+    differs = shapes.run("verify", "shapes", "--show-values", "--json")
+    assert differs.status == 3
+    shown, page = reports(differs)
     assert {row["table"] for row in shown["rows"]} == {"public.people"}
-    assert "nobody-10@secret.example" in page
-    assert "&lt;b&gt;name &amp; 10" in page and "<b>" not in page
+    for value in ("nobody-10@secret.example", "&lt;b&gt;name &amp; 10", "&lt;b&gt;name &amp; 7", "&lt;b&gt;else"):
+        assert value in page
+    assert "<b>" not in page and "The last proof does NOT hold." in page
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert shapes.run("report", "shapes").status == 0
+    text, page = (file.with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".json", ".html"))
+    differing = [c for c in json.loads(text)["proofs"][-1]["comparisons"] if not c["equal"]]
+    assert {(c["table"], c["differing"], *c["columns"]) for c in differing} == {("public.people", 1, "name")}
+    assert not [secret for secret in (*SECRETS, "b>else", "b&gt;else") if secret in text or secret in page]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
 
 def test_a_rollback_with_rows_that_the_old_shape_cannot_hold(shapes: Project) -> None:
@@ -146,9 +156,12 @@ def test_a_run_that_fails_and_a_report_that_cannot_be_written(shapes: Project) -
     with psycopg.connect(shapes.database.conninfo) as other:
         other.execute("LOCK TABLE talks IN ROW EXCLUSIVE MODE")
         failed = shapes.run("apply", "shapes", "--lock-budget", "0.5")
-    assert failed.status == 4
+        failed_again = shapes.run("apply", "shapes", "--lock-budget", "0.1", "--json")
+    assert (failed.status, failed_again.status) == (4, 4)
     file = shapes.folder / ".ecluse" / "reports" / "shapes-1" / "report.json"
     assert f"report: {file.with_suffix('.html')}" in failed.err
+    assert (failed_again.events[-1]["event"], failed_again.events[-1]["json"]) == ("report", str(file))
+    assert failed_again.error["code"] == "ECL502"
     report = json.loads(file.read_text(encoding="utf-8"))
     assert (report["error"]["code"], report["error"]["command"], report["stage"]) == ("ECL502", "apply", "capture")
     waits = [m for m in report["timeline"] if m["kind"] == "wait"]
@@ -157,15 +170,31 @@ def test_a_run_that_fails_and_a_report_that_cannot_be_written(shapes: Project) -
     page = file.with_suffix(".html").read_text(encoding="utf-8")
     assert "`ecluse apply` failed: " in page and "the old shape is in use" in page
 
+    # Killed while it waits: its record has no end, and whoever goes on tells the same story.
+    with psycopg.connect(shapes.database.conninfo) as other:
+        other.execute("LOCK TABLE talks IN ROW EXCLUSIVE MODE")
+        process = shapes.start("apply", "shapes")
+        await_answer(shapes, process, f"SELECT count(*) > {len(waits)} FROM ecluse.timeline WHERE kind = 'wait'", True)
+        process.kill()
+        process.communicate()
+    report, page = reports(shapes.run("apply", "shapes", "--json"))
+    assert (report["status"], report["error"]) == ("ready", None)
+    commands = [(m["name"], m["outcome"]) for m in report["timeline"] if m["kind"] == "command"]
+    assert commands == [("apply", "failed"), ("apply", "failed"), ("apply", ""), ("apply", "done")]
+    assert "1 process ended without a word, and another went on." in page
+    stages = [m for m in report["timeline"] if m["kind"] == "stage"]
+    assert len({m["name"] for m in stages}) == len(stages) == 9
+    assert stages[1]["seconds"] > sum(m["seconds"] for m in waits), "the stage lasted until it was done"
+
     # A run of an earlier version has no timeline: the next command makes one, and is in it.
     shapes.execute("DROP TABLE ecluse.timeline")
     assert shapes.run("report", "shapes", "--json").status == 0
     assert "kept no timeline" in file.with_suffix(".html").read_text(encoding="utf-8")
-    report, _ = reports(shapes.run("apply", "shapes", "--json"))
-    assert (report["status"], report["error"]) == ("ready", None)
-    assert [m["name"] for m in report["timeline"] if m["kind"] == "command"] == ["apply"]
 
     (shapes.folder / "taken").write_text("a file", encoding="utf-8")
     done = shapes.run("switch", "shapes", "--json", "--report", "taken/here")
     assert (done.status, done.events[-1]["report"]) == (0, None)
     assert "warning: the report was not written: " in done.err
+    assert shapes.run("report", "shapes").status == 0
+    timeline = json.loads(file.read_text(encoding="utf-8"))["timeline"]
+    assert [m["name"] for m in timeline if m["kind"] == "command"] == ["switch"]

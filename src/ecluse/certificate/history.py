@@ -66,7 +66,7 @@ def _summary(report: Mapping[str, Any], by: Mapping[str, list[Moment]]) -> Block
         f"The copy was started again {many(int(report.get('restarts') or 0), 'time')}."
         if report.get("restarts")
         else "",
-        f"{many(killed, 'process')} ended without a word, and another went on." if killed else "",
+        f"{killed} process{'es' * (killed > 1)} ended without a word, and another went on." if killed else "",
     ]
     return text(" ".join(part for part in parts if part) or "No lock had to be waited for.")
 

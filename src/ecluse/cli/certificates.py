@@ -14,6 +14,7 @@ import click
 
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.project import Project
+from ecluse.cli.render.json import line
 from ecluse.errors import AnotherRun, EcluseError, ReportDamaged
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ class Certificate:
             raise  # the run at work is somebody else's, and so is its report
         except EcluseError:
             found = self.written()["report"]
-            if found:
+            if found and self.invocation.json:
+                click.echo(line({"event": "report", **found}))
+            elif found:
                 self.invocation.say(f"report: {found['html']}")
             raise
 

@@ -30,13 +30,16 @@ def changes(plan: Plan) -> tuple[Deviation, ...]:
     stood = [_part_before(plan, part) for part in parts]
     before = _catalog([*was.values(), *stood], plan.views, plan.functions, after.sequences)
     now = _catalog([*tables, *map(same_words, parts)], after.views, after.functions, after.sequences)
-    spelled = (_with_columns(each, before, now) for each in difference(_as_owned(before, now), now))
+    again = {str(moved.name) for moved in plan.moved if moved.kind not in ("table", "sequence")}
+    spelled = (_spelled_out(each, before, now, again) for each in difference(_as_owned(before, now), now))
     found = (*spelled, *_moved_away(plan, after), *_enums(plan))
     return tuple(sorted(dict.fromkeys(each for each in found if each.what != "owner")))
 
 
-def _with_columns(found: Deviation, before: Catalog, now: Catalog) -> Deviation:
-    """Of a table that comes or goes, what its columns are."""
+def _spelled_out(found: Deviation, before: Catalog, now: Catalog, again: set[str]) -> Deviation:
+    """Of a table that comes or goes, what its columns are; of what is defined anew, that it was there."""
+    if found.before == _ABSENT and not found.what and found.object.partition("(")[0] in again:
+        return replace(found, before="present", after="defined anew")
     if found.kind != "table" or found.what:
         return found
 
