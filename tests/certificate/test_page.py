@@ -119,3 +119,8 @@ def test_words() -> None:
         "25 h 0 min",
         "4 days 15 h",
     ]
+
+
+def test_commands_stand_out_and_a_lone_backtick_stays() -> None:
+    page = certificate.html({"verdict": {"words": "run `a & b`, then ` or"}, "facts": [], "title": "t"})
+    assert "run <code>a &amp; b</code>, then ` or" in page

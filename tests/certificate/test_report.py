@@ -168,7 +168,7 @@ def test_a_run_that_fails_and_a_report_that_cannot_be_written(shapes: Project) -
     assert all(m["name"] == "capture" and m["seconds"] > 0 for m in waits)
     assert any("pid" in m["outcome"] for m in waits)
     page = file.with_suffix(".html").read_text(encoding="utf-8")
-    assert "`ecluse apply` failed: " in page and "the old shape is in use" in page
+    assert "<code>ecluse apply</code> failed: " in page and "the old shape is in use" in page
 
     # Killed while it waits: its record has no end, and whoever goes on tells the same story.
     with psycopg.connect(shapes.database.conninfo) as other:

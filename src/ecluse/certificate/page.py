@@ -74,7 +74,7 @@ def _verdict(report: Mapping[str, Any]) -> dict[str, str]:
     error = report.get("error")
     if error:
         words = f"`ecluse {error.get('command', '')}` failed: {error.get('message', '')}"
-        return {"tone": "bad", "words": words, "more": " ".join((str(error.get("details", "")), state)).strip()}
+        return {"tone": "bad", "words": words, "more": f"{error.get('details', '')}\n{state}".strip()}
     return {**_said(report), "more": state}
 
 

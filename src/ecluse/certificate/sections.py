@@ -125,7 +125,8 @@ def _compared(c: Mapping[str, Any]) -> tuple[Cell, ...]:
     same = c["left_sum"] == c["right_sum"]
     sums = c["left_sum"] if same else f"{c['left_sum']} and {c['right_sum']}"
     numbers = (int(c["left_rows"]), int(c["right_rows"]), int(c["pending"]))
-    return (c["table"], _DIRECTIONS.get(c["direction"], c["direction"]), *numbers, mono(sums), answer(c["equal"]))
+    name = f"{c['table']} (kept beside, for the way back)" if c.get("aside") else c["table"]
+    return (name, _DIRECTIONS.get(c["direction"], c["direction"]), *numbers, mono(sums), answer(c["equal"]))
 
 
 def _seen(proof: Mapping[str, Any]) -> str:
@@ -302,7 +303,7 @@ def _replay(report: Report) -> Section | None:
 
 def _how(report: Report) -> Iterator[Block | None]:
     yield text(
-        "Keep the file report.json that belongs to this page, and run: ecluse verify --report report.json. It finds "
+        "Keep the file report.json that belongs to this page, and run: `ecluse verify --report report.json`. It finds "
         "out whether the report was edited, whether the journal of the database says the same, and proves again what "
         f"can be proved: {_PROVABLE.get(str(report.get('status')), _PROVABLE['building'])}"
     )

@@ -128,6 +128,7 @@ def _account(plan: Plan, account: Account) -> dict[str, Any]:
 def _proofs(plan: Plan, proofs: tuple[Proved, ...], values: bool) -> Iterator[dict[str, Any]]:
     first = next((p.id for p in proofs if p.result.comparisons), 0)
     late = {p.id for p in proofs[-_IN_FULL:]} | {p.id for p in [q for q in proofs if q.result.comparisons][-1:]}
+    asides = {str(m.table.name) for flow in plan.builds for m in flow.new.members if m.role == "aside"}
     raised = {d.title for d in plan.defines} | {s.title for s in plan.scripts}
     for each in proofs:
         result = each.result
@@ -142,7 +143,8 @@ def _proofs(plan: Plan, proofs: tuple[Proved, ...], values: bool) -> Iterator[di
             "differing": sum(not c.equal for c in result.comparisons),
         }
         if each.id == first or each.id in late:
-            value["comparisons"] = [comparison(c, values) for c in result.comparisons]
+            compared = [comparison(c, values) | {"aside": c.table in asides} for c in result.comparisons]
+            value["comparisons"] = compared
             value["probes"] = [_probe(p, values or p.title not in raised) for p in result.probes]
         yield value
 
