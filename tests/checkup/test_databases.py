@@ -217,6 +217,13 @@ FAULTS: dict[str, dict[str, tuple[str, ...]]] = {
         "CREATE POLICY write ON shop.people FOR INSERT WITH CHECK (true);"
         "CREATE POLICY less ON shop.people AS RESTRICTIVE USING (true)": ("silently empty for PUBLIC",),
     },
+    "reader-without-policy": {
+        "CREATE ROLE {app}_2 LOGIN; GRANT SELECT ON shop.orders TO {app}_2": (
+            "shop.orders is silently empty for {app}_2: no policy",
+            'CREATE POLICY <name> ON "shop"."orders" FOR SELECT TO "{app}_2"',
+        ),
+        "DROP POLICY told ON shop.orders; REVOKE {group} FROM {app}": ("silently empty for {app}: no policy",),
+    },
     "policies-without-rls": {
         "ALTER TABLE shop.orders DISABLE ROW LEVEL SECURITY": (
             "shop.orders has the policies own, told, and row level security is off",
@@ -238,7 +245,6 @@ FAULTS: dict[str, dict[str, tuple[str, ...]]] = {
         "ALTER FUNCTION shop.f() RESET search_path": ("ALTER FUNCTION shop.f() SET search_path = ''",),
     },
     "policy-for-nobody": {
-        "REVOKE {group} FROM {app}": ("policy own of shop.orders is for {group}: no role that can log in",),
         "CREATE POLICY x ON shop.orders USING (current_user = 'nobody_here')": (
             "the role 'nobody_here', and there is",
         ),
@@ -284,6 +290,7 @@ FAULTS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 # Meant so, perhaps: the same, one step less loud.
 MILDER = {
+    "policy-for-nobody": "REVOKE {group} FROM {app}",
     "view-past-policies": "CREATE VIEW shop.x AS SELECT * FROM shop.orders; GRANT SELECT ON shop.x TO {app}",
     "rls-without-policy": "CREATE ROLE anon; CREATE TABLE shop.t (id int PRIMARY KEY); GRANT SELECT ON shop.t TO anon;"
     "ALTER TABLE shop.t ENABLE ROW LEVEL SECURITY",
@@ -291,6 +298,9 @@ MILDER = {
 }
 # Nobody's fault.
 SOUND_TOO = {
+    "reader-without-policy": "CREATE ROLE {app}_2 NOLOGIN; GRANT {app}_2 TO {app};"
+    "GRANT SELECT ON shop.orders TO {app}_2; CREATE ROLE {app}_3 LOGIN BYPASSRLS;"
+    "GRANT SELECT ON shop.orders TO {app}_3",
     "view-past-policies": "CREATE VIEW shop.x WITH (security_invoker = on) AS SELECT * FROM shop.orders;"
     "CREATE VIEW shop.y AS SELECT * FROM shop.x; GRANT SELECT ON shop.x, shop.y TO PUBLIC -- >= 15",
     "unvalidated-constraint": "ALTER TABLE shop.people ADD CONSTRAINT named CHECK (email <> '') NOT ENFORCED -- >= 18",

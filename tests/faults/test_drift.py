@@ -41,7 +41,11 @@ def test_each_fault_is_named_before_finish_and_after(database: Database, tmp_pat
     stage.finish(tmp_path)
     with open_session(database, role="doctor") as conn:
         assert drift(conn) == (Drift("fk_family", 1, "finished", ()),)
-    faults = [c for c in FAULTS if not any(part in c for part in _OF_THE_WAY_BACK)]
+    with open_session(database) as conn:
+        columns = conn.info.server_version >= 150000  # publications of some columns only
+    faults = [
+        c for c in FAULTS if not any(part in c for part in _OF_THE_WAY_BACK) and (columns or "SET TABLE" not in c)
+    ]
     found = {change: said(database, change) for change in faults}
     assert {c for c, lines in found.items() if not lines} == {c for c in faults if any(a in c for a in _ADDED)}
     assert found["DROP VIEW asked"] == ["view public.asked: is gone"]

@@ -54,7 +54,8 @@ def _policies(at: Patient) -> list[_Policy]:
     "policy-for-nobody",
     "wrong",
     "a policy is for a role that nobody can be, or asks for one that does not exist",
-    means="No session ever satisfies it: who should see rows by it sees none, and gets no error.",
+    means="No session ever satisfies it: who should see rows by it sees none, and gets no error. A role that nobody "
+    "was given yet is a warning.",
     fix="GRANT <role> TO authenticator   -- or ALTER POLICY <name> ON <table> TO <role that is used>",
 )
 def for_nobody(at: Patient) -> Iterator[Found]:
@@ -69,7 +70,7 @@ def for_nobody(at: Patient) -> Iterator[Found]:
         if not policy.everybody and policy.roles and not any(known.get(role) for role in policy.roles):
             told = f"{policy.words} is for {listed(policy.roles)}: no role that can log in may become that"
             fix = f"GRANT {ident(policy.roles[0])} TO <the role that the application logs in as>"
-            yield Found(str(policy.table), told, fix)
+            yield Found(str(policy.table), told, fix, level="warning")
         for name in sorted({found for found in _ROLE.findall(policy.text) if found not in known}):
             told = f"{policy.words} asks for the role '{name}', and there is none of that name"
             yield Found(

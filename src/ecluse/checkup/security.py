@@ -17,6 +17,7 @@ _READERS = """
      WHERE x.privilege_type = 'SELECT' AND (x.grantee = 0 OR NOT r.rolsuper AND NOT r.rolbypassrls
        AND NOT pg_has_role(x.grantee, c.relowner, 'USAGE'))
 """
+_LETS_IN = "p.polpermissive AND p.polcmd IN ('r', '*')"
 _INVOKER = "coalesce({}.reloptions::text ~* 'security_invoker=(true|on|1|yes)', false)"
 
 
@@ -55,8 +56,7 @@ def without_policy(at: Patient) -> Iterator[Found]:
         f"SELECT n.nspname, c.relname, ARRAY({_READERS} ORDER BY 1)::text[] FROM pg_class c "
         "JOIN pg_namespace n ON n.oid = c.relnamespace "
         f"WHERE c.relrowsecurity AND c.relkind IN ('r', 'p') AND {OF_APPLICATION} AND n.nspname <> ALL (%s) "
-        "AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN ('r', "
-        "'*')) ORDER BY 1, 2",
+        f"AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND {_LETS_IN}) ORDER BY 1, 2",
         at.managed,
     ):
         if readers:
@@ -65,6 +65,36 @@ def without_policy(at: Patient) -> Iterator[Found]:
             fix = f"CREATE POLICY <name> ON {table.sql} FOR SELECT TO {ident(readers[0])} USING (<condition>)"
             told = f"{table} is silently empty for {listed(readers)}: row level security is on, and has no policy"
             yield Found(str(table), told, fix, level="warning" if of_api else None)
+
+
+@SECURITY.check(
+    "reader-without-policy",
+    "wrong",
+    "no policy of a table is for a role that may read it",
+    means="The table has policies, and none of them is for this role or a role that it is a member of: it gets no "
+    "row and no error, though somebody gave it the right to read.",
+    fix="CREATE POLICY <name> ON <table> FOR SELECT TO <role> USING (<condition>)   -- or: REVOKE SELECT ON <table> "
+    "FROM <role>",
+)
+def reader_left_out(at: Patient) -> Iterator[Found]:
+    """Roles with a grant of which no login is let in by any policy; the roles of an API are shut out on purpose."""
+    for schema, name, readers in at.rows(
+        "SELECT n.nspname, c.relname, array_agg(r.rolname::text ORDER BY r.rolname) FROM pg_class c "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "CROSS JOIN LATERAL (SELECT DISTINCT grantee FROM aclexplode(c.relacl) WHERE privilege_type = 'SELECT') x "
+        "JOIN pg_roles r ON r.oid = x.grantee "
+        f"WHERE c.relrowsecurity AND c.relkind IN ('r', 'p') AND {OF_APPLICATION} AND n.nspname <> ALL (%s) "
+        f"AND r.rolname <> ALL (%s) AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND {_LETS_IN}) "
+        "AND (SELECT count(*) > 0 AND NOT bool_or(s.let_in) FROM (SELECT EXISTS (SELECT FROM pg_policy p, "
+        f"    unnest(p.polroles) q WHERE p.polrelid = c.oid AND {_LETS_IN} AND (q = 0 OR pg_has_role(l.oid, q, "
+        f"'USAGE')))     AS let_in FROM pg_roles l WHERE l.rolcanlogin AND NOT l.rolsuper AND NOT l.rolbypassrls "
+        "    AND pg_has_role(l.oid, r.oid, 'USAGE') AND NOT pg_has_role(l.oid, c.relowner, 'USAGE')) s) "
+        "GROUP BY 1, 2 ORDER BY 1, 2",
+        *(at.managed, list(_API)),
+    ):
+        table = Name(schema, name)
+        fix = f"CREATE POLICY <name> ON {table.sql} FOR SELECT TO {ident(readers[0])} USING (<condition>)"
+        yield Found(str(table), f"{table} is silently empty for {listed(readers)}: no policy of it is for that", fix)
 
 
 @SECURITY.check(
