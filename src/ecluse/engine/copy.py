@@ -17,6 +17,7 @@ from ecluse.engine.context import Connection, Run
 from ecluse.model.flow import Flow
 from ecluse.model.report import Event
 from ecluse.planning import flow_sql, held_sql
+from ecluse.planning.pages import page_range
 from ecluse.postgres.locks import replica_lag, waiters_behind
 
 _FIRST_PAGES = 256
@@ -229,7 +230,7 @@ def chunk_statements(run: Run, flow: Flow, lo: int, hi: int) -> tuple[str, ...]:
     rows = flow_sql.rows_range(flow.old.anchor, at, lo, hi)
     statements = [flow_sql.insert(m, at, flow_sql.mapped(m, flow.old, at, rows)) for m in flow.new.members]
     if held_sql.quarantines(flow):
-        everything = f"(SELECT m.* FROM {at.sql(flow.old.anchor.alias)} m WHERE {flow_sql.page_range(lo, hi)})"
+        everything = f"(SELECT m.* FROM {at.sql(flow.old.anchor.alias)} m WHERE {page_range(lo, hi)})"
         if flow.old.anchor.rejects:
             statements.append(held_sql.quarantine_anchor(run.id, flow, at, everything))
         statements += [held_sql.quarantine_satellite(run.id, flow, m, at, everything) for m in flow.old.satellites]

@@ -13,6 +13,7 @@ from ecluse.errors import MappingError
 from ecluse.model.flow import Flow, Member, Side, fill
 from ecluse.model.names import Name, ident, literal, short
 from ecluse.model.plan import Plan
+from ecluse.planning.pages import page_range
 
 UNITS = "pg_temp.ecluse_units"
 TAKEN = "pg_temp.ecluse_taken"
@@ -134,11 +135,6 @@ def rows_all(member: Member, at: Places, extra: str = "true") -> str:
 def rows_range(member: Member, at: Places, lo: int, hi: int) -> str:
     """The accepted rows in the pages lo <= page < hi."""
     return rows_all(member, at, page_range(lo, hi))
-
-
-def page_range(lo: int, hi: int) -> str:
-    """The condition for the pages lo <= page < hi, which PostgreSQL 14 and later reads as a TID range scan."""
-    return f"m.ctid >= '({lo},0)'::tid AND m.ctid < '({hi},0)'::tid"
 
 
 def rows_of_units(side: Side, at: Places, *, with_rejected: bool = False) -> str:

@@ -9,9 +9,8 @@ from ecluse.model.flow import Flow, Member, Side, fill
 from ecluse.model.names import literal
 from ecluse.planning import flow_sql
 from ecluse.planning.flow_sql import Places
+from ecluse.planning.pages import page_range, ranges
 from ecluse.proof.compare import Pair, Relation
-
-_PAGES_A_PART = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +68,7 @@ def cuts(side: Side, scope: Scope, parts: int = 1, *, joined: bool) -> list[str]
         unit = fill(side.unit, scope.at.sql)
         return [f"(pg_catalog.hashtext({unit}) & 2147483647) % {parts} = {i}{free}" for i in range(parts)]
     bounds = ranges(scope.pages.get(side.anchor.alias, 0), scope.workers, joined)
-    return [f"{flow_sql.page_range(lo, hi)}{free}" for lo, hi in bounds]
-
-
-def ranges(pages: int, workers: int, joined: bool) -> list[tuple[int, int]]:
-    """Page ranges; few where each part joins whole tables. The last is open: rows may have come since."""
-    parts = workers if joined else max(workers, pages // _PAGES_A_PART)
-    size = max(1, -(-pages // parts))
-    bounds = [(i * size, (i + 1) * size) for i in range(parts)]
-    return [*bounds[:-1], (bounds[-1][0], 4_294_967_295)]
+    return [f"{page_range(lo, hi)}{free}" for lo, hi in bounds]
 
 
 def _rows(side: Side, member: Member, scope: Scope) -> tuple[str, ...]:
@@ -85,7 +76,7 @@ def _rows(side: Side, member: Member, scope: Scope) -> tuple[str, ...]:
     name = scope.at.sql(member.alias)
     keep = flow_sql.accepted(member, scope.at) + _belongs(side, member, scope)
     return tuple(
-        f"SELECT m.* FROM {name} m WHERE {flow_sql.page_range(lo, hi)}{keep}"
+        f"SELECT m.* FROM {name} m WHERE {page_range(lo, hi)}{keep}"
         for lo, hi in ranges(scope.pages.get(member.alias, 0), scope.workers, joined=False)
     )
 

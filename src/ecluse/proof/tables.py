@@ -16,14 +16,13 @@ import psycopg
 from ecluse.errors import CannotCompare, EcluseError, MissingRights, WrongUsage
 from ecluse.model.names import Name, ident, literal
 from ecluse.model.report import Comparison
-from ecluse.planning.flow_sql import page_range
+from ecluse.planning.pages import page_range, ranges
 from ecluse.postgres.connect import Database, Session, open_session
 from ecluse.postgres.failures import translate
 from ecluse.postgres.relation import StoredRows, read_relation
 from ecluse.proof.choice import Asked, Choice, Columns, choose, condition
 from ecluse.proof.compare import Pair, Relation, compare_all
 from ecluse.proof.key_map import KeyMap
-from ecluse.proof.pairs import ranges
 from ecluse.proof.readers import Progress, Readers, readers
 
 STATE = "nothing was changed: a comparison only reads"

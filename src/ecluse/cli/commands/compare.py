@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -84,21 +86,33 @@ def _asked(given: dict[str, Any]) -> Asked:
     return Asked(given["key"], given["columns"], given["exclude"], given["where"], mapped)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """What Ctrl-C sets; there is nothing to finish first."""
+
+    event: Event = field(default_factory=Event)
+
+    def ask(self) -> None:
+        """Stop."""
+        self.event.set()
+
+
 @contextmanager
 def _effort(invocation: Invocation, given: dict[str, Any]) -> Iterator[Effort]:
     """What was asked of the servers; it can be stopped, and tells how far it is to whoever waits."""
-    from ecluse.engine.context import Stop
-    from ecluse.model.report import Event
+    from ecluse.model import report
     from ecluse.proof.tables import Effort
 
-    stop = Stop()
-    asked = (given["workers"], given["limit"], given["show_values"], stop.soft)
+    stop = _Stop()
+    asked = (given["workers"], given["limit"], given["show_values"], stop.event)
     with running.interrupts(invocation, stop):
         if invocation.json:
             yield Effort(*asked)
             return
         with listening(invocation) as listener:
-            yield Effort(*asked, lambda done, total: listener(Event("progress", "compare", done=done, total=total)))
+            yield Effort(
+                *asked, lambda done, total: listener(report.Event("progress", "compare", done=done, total=total))
+            )
 
 
 def _place(project: Project, text: str, *, query: bool) -> Place:
