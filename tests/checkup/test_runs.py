@@ -9,7 +9,9 @@ import pytest
 from ecluse.checkup.check import Finding
 from ecluse.checkup.examine import examine_database
 from ecluse.checkup.registry import TOPICS
-from ecluse.postgres.connect import Database
+from ecluse.engine.drift import accept
+from ecluse.errors import WrongState
+from ecluse.postgres.connect import Database, open_session
 from tests.harness import SCENARIOS, Halted, Listener, Stage, load
 
 IDS = frozenset(check.id for topic in TOPICS if topic.name == "runs" for check in topic.checks)
@@ -44,6 +46,8 @@ def test_the_life_of_a_run(database: Database, tmp_path: Path) -> None:
     stage.verify()
     assert found(database) == [("unfinished-run", "told")]
     stage.switch()
+    with open_session(database) as conn, pytest.raises(WrongState, match="no finished run"):
+        accept(conn, "fk_family")
     load(database, "DROP VIEW asked")
     assert ("drift", "wrong") in found(database)
     load(database, "CREATE VIEW asked AS SELECT 1 AS one")
@@ -66,5 +70,10 @@ def test_what_a_finished_migration_left(database: Database, tmp_path: Path) -> N
     gone = [f for f in examine(database) if f.level == "wrong"]
     assert [f.object for f in gone] == ["public.conversations"]
     assert "since 'fk_family': table public.conversations, index conversations_person: is gone" in gone[0].found
+    with open_session(database) as conn:
+        assert len(accept(conn, "fk_family")) == 2
+    assert found(database) == []
+    load(database, "DROP INDEX conversations_parent")
+    assert found(database) == [("drift", "wrong")]
     load(database, "CREATE SCHEMA ecluse_next_fk_family")
     assert ("left-over-schema", "warning") in found(database)

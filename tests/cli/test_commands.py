@@ -137,6 +137,10 @@ def test_finish_needs_more_than_yes(project: Project) -> None:
     proof = project.run("verify", "uuids", "--json")
     assert (proof.status, proof.error["code"]) == (1, "ECL303")
     assert "is finished" in proof.error["message"]
+    project.execute("DROP INDEX tags_conversation_id_idx")
+    assert "table public.tags, index tags_conversation_id_idx: is gone" in project.run("doctor", "--only", "drift").out
+    assert "accepted: table public.tags, index" in project.run("doctor", "--accept", "uuids").out
+    assert project.run("doctor", "--only", "drift").status == 0
     (told,) = project.run("status", "--json").value["runs"]
     assert Path(told["archive"], "schema.sql").is_file()
     for command in ("plan", "apply"):

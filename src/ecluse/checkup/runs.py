@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ecluse.checkup.check import Found, Patient, Topic, Unseen, listed
+from ecluse.checkup.check import Found, Level, Patient, Topic, Unseen, listed
 from ecluse.engine import journal
-from ecluse.engine.drift import drift
+from ecluse.engine.drift import Drift, drift
 from ecluse.engine.status import read_status
 from ecluse.engine.verify import failures
 from ecluse.model.names import ident
@@ -89,8 +89,8 @@ def disproved(at: Patient) -> Iterator[Found]:
     means="A view, a function, a trigger, a right or a column that a switched or finished migration made is there no "
     "more: an older deployment, a restore or a hand took it. What only differs from what was left is a warning after "
     "`finish`, for the application may have meant it.",
-    fix="SELECT jsonb_pretty(plan -> 'structure') FROM ecluse.run WHERE id = <run>   -- as it was; make it so. Or, "
-    "with a script of the whole: ecluse inspect --expect <script>",
+    fix="SELECT jsonb_pretty(plan -> 'structure') FROM ecluse.run WHERE id = <run>   -- make it so again; or, where "
+    "it is meant: ecluse doctor --accept <migration>",
 )
 def drifted(at: Patient) -> Iterator[Found]:
     """Each deviation by itself."""
@@ -100,15 +100,18 @@ def drifted(at: Patient) -> Iterator[Found]:
     for one in drift(at.conn):
         if not one.known:
             unknown.append(f"'{one.migration}' (run {one.run}) was planned by an earlier version")
+        milder: Level | None = None if one.status == "switched" else "warning"
         for each in one.deviations:
-            gone = each in one.gone
-            fix = f"SELECT jsonb_pretty(plan -> 'structure') FROM ecluse.run WHERE id = {one.run}   -- make it so again"
-            if one.status == "switched":
-                fix += f", then: ecluse verify {one.migration}"
-            level = None if gone or one.status == "switched" else "warning"
-            yield Found(each.object, f"since '{one.migration}': {each}", fix, level=level)  # type: ignore[arg-type]
+            level = None if each in one.gone else milder
+            yield Found(each.object, f"since '{one.migration}': {each}", _as_it_was(one), level)
     if unknown:
         raise Unseen(listed(unknown))
+
+
+def _as_it_was(one: Drift) -> str:
+    then = "then: ecluse verify" if one.status == "switched" else "or, where it is meant: ecluse doctor --accept"
+    asked = f"SELECT jsonb_pretty(plan -> 'structure') FROM ecluse.run WHERE id = {one.run}"
+    return f"{asked}   -- make it so again; {then} {one.migration}"
 
 
 @RUNS.check(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ecluse.engine import journal, structure
 from ecluse.engine.context import Connection
 from ecluse.engine.journal import RunRecord
+from ecluse.errors import WrongState
 from ecluse.model.names import Name
 from ecluse.model.plan import Plan
 from ecluse.planning.promise import concerned, deviations
@@ -18,6 +19,7 @@ from ecluse.postgres.catalog import read_catalog
 _ABSENT = "absent"
 _PRESENT = "present"
 _NEW = ": is new"
+_STEP = "drift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,30 @@ def drift(conn: Connection) -> tuple[Drift, ...]:
     return tuple(found)
 
 
+def accept(conn: Connection, migration: str) -> tuple[Deviation, ...]:
+    """Take what is not as the finished migration left it for meant, from now on, and give it back.
+
+    Kept in the journal; nothing else is changed. Raises WrongState where the migration is not finished: before that,
+    what it promised is what a rollback and a proof go by.
+    """
+    with conn.transaction():
+        found = next((one for one in drift(conn) if one.migration == migration), None)
+        if found is None or found.status != "finished":
+            raise WrongState(
+                f"'{migration}' has no finished run here, so there is nothing to accept",
+                hint=f"ecluse verify {migration}" if found else "ecluse status",
+                state="nothing was changed",
+            )
+        said = _meant(conn, found.run) | {str(each) for each in found.deviations}
+        journal.record_step(conn, found.run, _STEP, accepted=sorted(said))
+    return found.deviations
+
+
+def _meant(conn: Connection, run: int) -> frozenset[str]:
+    """What was accepted, as it is printed: what differs otherwise later on is drift again."""
+    return frozenset(journal.steps_done(conn, run).get(_STEP, {}).get("accepted", ()))
+
+
 def _of_run(conn: Connection, record: RunRecord, plan: Plan, taken: set[Name]) -> Drift:
     if plan.structure is None:
         return Drift(record.migration, record.id, record.status, (), known=False)
@@ -80,7 +106,8 @@ def _of_run(conn: Connection, record: RunRecord, plan: Plan, taken: set[Name]) -
     there = deviations(plan, promised, now, switched=True, finished=finished)
     new = tuple(each for each in there if str(each) not in accepted)
     others = {str(name) for name in taken}
-    mine = [each for each in (*new, *_taken_back(accepted, there)) if each.object not in others]
+    meant = _meant(conn, record.id)
+    mine = [e for e in (*new, *_taken_back(accepted, there)) if e.object not in others and str(e) not in meant]
     return Drift(record.migration, record.id, record.status, tuple(sorted(_lost(mine) if finished else mine)))
 
 

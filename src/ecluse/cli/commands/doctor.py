@@ -25,15 +25,27 @@ _LEVELS = ("wrong", "warning", "told", "good")
 @click.option("--skip", multiple=True, metavar="ID", help="Leave out this check, or this topic; may be repeated.")
 @click.option("--strict", is_flag=True, help="Exit with 3 where there is a warning, too.")
 @click.option("--list", "listing", is_flag=True, help="List the checks, what they mean and how to put things right.")
+@click.option("--accept", metavar="MIGRATION", help="Take what a finished migration left, as it is now, for meant.")
 @current
-def doctor(invocation: Invocation, /, only: tuple[str, ...], skip: tuple[str, ...], strict: bool, listing: bool) -> int:
+def doctor(
+    invocation: Invocation,
+    /,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    strict: bool,
+    listing: bool,
+    accept: str | None,
+) -> int:
     """Look at the project's settings and at every database; exit 3 where something is wrong.
 
-    Each finding says what it means and how to put it right. Nothing is changed. A check that had no right to look says
-    so, and is no good news.
+    Each finding says what it means and how to put it right. Nothing is changed, but for --accept, which notes in the
+    journal what is no drift any more. A check that had no right to look says so, and is no good news.
     """
     from ecluse.checkup.registry import CHECKS, chosen
 
+    if accept is not None:
+        invocation.show(_accepted(Project.of(invocation), accept), texts.accepted)
+        return 0
     ids = chosen(only, skip)
     if listing:
         invocation.show({"checks": _listed(ids)}, texts.listing)
@@ -58,6 +70,21 @@ def doctor(invocation: Invocation, /, only: tuple[str, ...], skip: tuple[str, ..
     }
     invocation.show(value, texts.verbose if invocation.verbose else texts.lines)
     return 0 if healthy else 3
+
+
+def _accepted(project: Project, migration: str) -> dict[str, Any]:
+    import psycopg
+
+    from ecluse.engine import drift
+    from ecluse.postgres.connect import open_session
+    from ecluse.postgres.failures import translate
+
+    with open_session(project.database(), role="doctor") as conn:
+        try:
+            accepted = drift.accept(conn, migration)
+        except psycopg.Error as error:
+            raise translate(error, "nothing was changed") from None
+    return {"migration": migration, "accepted": [str(each) for each in accepted]}
 
 
 def _listed(ids: frozenset[str]) -> list[dict[str, str]]:

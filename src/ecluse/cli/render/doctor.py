@@ -32,6 +32,14 @@ def listing(value: dict[str, Any]) -> Iterator[str]:
         yield ""
 
 
+def accepted(value: dict[str, Any]) -> Iterator[str]:
+    """What is no drift any more."""
+    for each in value["accepted"]:
+        yield f"  accepted: {each}"
+    if not value["accepted"]:
+        yield f"All is as '{value['migration']}' left it; there is nothing to accept."
+
+
 def lines(value: dict[str, Any], *, good: bool = False) -> Iterator[str]:
     """What was found; of what is well, how much was looked at."""
     for one in (value["project"], *value["databases"]):
