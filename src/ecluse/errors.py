@@ -381,6 +381,12 @@ class ReportDamaged(EcluseError):
     exit_status = 3
 
 
+class NotRestorable(EcluseError):
+    """A backup cannot be restored there: the server is older, or lacks roles or extensions, which are named."""
+
+    code = "ECL606"
+
+
 # --- 9xx our bug ------------------------------------------------------------------------------------
 
 

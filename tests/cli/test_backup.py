@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -186,3 +187,82 @@ def _no_room(found: Result, folder: Path) -> None:
     assert (found.status, found.error["code"]) == (1, "ECL118"), found
     assert found.error["state"] == "no backup was kept; the database was only read"
     assert not list(folder.iterdir())
+
+
+# --- restore ----------------------------------------------------------------------------------------
+
+
+def test_restore_says_what_would_be_lost_and_asks(small: Project, server: EmbeddedServer) -> None:
+    assert small.run("backup", "--no-verify", "--quiet").status == 0
+    small.execute("DELETE FROM tags WHERE id > 90; CREATE TABLE since (id int)")
+    assert small.run("apply", "uuids").status == 0
+    shown = small.run("restore", "latest", "--in-place", "--dry-run", "--json")
+    assert shown.status == 0, shown
+    found = shown.events[-1]
+    lost = {each["table"]: (each["then"], each["now"]) for each in found["lost"]["changes"]}
+    assert lost["public.tags"] == (100, 90) and lost["public.since"] == (None, 0)
+    assert "public.events" not in lost and lost["ecluse.run"] == (None, 1)
+    assert found["lost"]["steps"] == [{"migration": "uuids", "run": 1, "then": "", "now": "ready"}]
+    assert (found["restored"], found["verified"]) == (None, False)
+
+    for given, status, code in ((), 1, "ECL304"), (("--yes",), 1, "ECL304"), (("--confirm", "apple"), 1, "ECL304"):
+        asked = small.run("restore", "latest", "--in-place", *given)
+        assert (asked.status, code in asked.err) == (status, True), asked
+        assert "migration uuids, run 1: began since, is ready" in asked.err
+    assert small.execute("SELECT count(*) FROM tags") == [(90,)]
+    assert small.run("restore", "latest").status == 2
+    assert small.run("restore", "latest", "--new", "n", "--in-place").status == 2
+
+    done = small.run("restore", "latest", "--in-place", "--confirm", "app")
+    assert done.status == 0, done
+    (kept,) = re.findall(r'DROP DATABASE "(.*)";', done.out)
+    assert small.execute("SELECT count(*), to_regclass('since') FROM tags") == [(100, None)]
+    assert small.run("status", "--json").value["runs"] == []
+    beside = small.run("restore", "latest", "--table", "tags", *HERE)
+    assert beside.status == 0 and "public.tags is in ecluse_restored.tags: 100 rows, compared" in beside.out
+    with psycopg.connect(server.conninfo(), autocommit=True) as conn:
+        assert conn.execute("SELECT count(*) FROM pg_database WHERE datname = %s", [kept]).fetchone() == (1,)
+        conn.execute(f'DROP DATABASE "{kept}"'.encode())
+
+    toc = next(shelf(small).glob("*/dump/toc.dat"))
+    toc.write_bytes(toc.read_bytes()[:100])
+    for where in (("--in-place", "--confirm", "app"), ("--new", "n"), ("--table", "tags")):
+        refused = small.run("restore", "latest", *where, "--json")
+        assert (refused.status, refused.error["code"], refused.out) == (3, "ECL603", ""), refused
+        assert "dump/toc.dat: it is cut off: 100 of" in refused.error["details"]
+
+
+# --- before a switch --------------------------------------------------------------------------------
+
+
+def test_a_protected_database_is_backed_up_before_its_switch(open_folder: Path, server: EmbeddedServer) -> None:
+    """Verified on a server of our own, as nobody is named: so the project is where its user can enter."""
+    with psycopg.connect(server.conninfo(), autocommit=True) as conn:
+        conn.execute("CREATE DATABASE guarded")
+        try:
+            database = Database("app", server.conninfo("guarded"))
+            project = write_project(open_folder / "guarded", database, "protect = true\n")
+            load(project, 50)
+            _guarded(project)
+        finally:
+            conn.execute("DROP DATABASE guarded WITH (FORCE)")
+
+
+def _guarded(project: Project) -> None:
+    known = ("uuids", "--yes")
+    early = project.run("apply", *known, "--without-rehearsal", "a test", "--switch")
+    assert (early.status, "ECL308" in early.err, "nothing was changed" in early.err) == (1, True, True)
+    assert project.run("status", "--json").value["runs"] == []  # nothing was built in vain
+    assert project.run("apply", *known, "--without-rehearsal", "a test").status == 0
+    assert project.run("backup", "--no-verify", "--quiet").status == 0
+    refused = project.run("switch", *known)  # not verified: of no use
+    assert (refused.status, "ECL308" in refused.err) == (1, True)
+    assert "ecluse switch uuids --backup" in refused.err
+    done = project.run("switch", *known, "--backup", "--json")
+    assert done.status == 0, done
+    (record,) = project.execute("SELECT detail FROM ecluse.step WHERE name = 'backup'")
+    assert list(record[0]["backups"]) == ["app"] and record[0]["without"] == ""
+    listed = project.run("backups", "--json").value["backups"]
+    assert [each["verified"] for each in listed] == [True, False]
+    assert listed[0]["name"] == record[0]["backups"]["app"]["backup"]
+    assert listed[0]["migrations"] == [{"migration": "uuids", "status": "ready"}]

@@ -162,7 +162,8 @@ def test_protected_databases_ask(tmp_path: Path, database: Database) -> None:
         assert "there is no terminal" in result.err
         assert "nothing was changed" in result.err
     assert project.run("apply", "uuids", "--yes", *unrehearsed).status == 0
-    assert project.run("switch", "uuids", "--yes").status == 0
+    assert project.run("switch", "uuids", "--yes", "--without-backup", "a test").status == 0
+    assert project.execute("SELECT detail->>'without' FROM ecluse.step WHERE name = 'backup'") == [("a test",)]
     assert project.run("finish", "uuids", "--yes").status == 1
 
 

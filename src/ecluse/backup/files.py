@@ -46,7 +46,8 @@ def make_private(folder: Path) -> None:
     """Make a folder, and those above it that are missing, for its owner only; keep `.ecluse` out of version control."""
     for each in (*reversed(folder.parents), folder):
         if not each.exists():
-            each.mkdir(mode=0o700, exist_ok=True)
+            # Servers of ours, which run as another user where we are root, have their folders in .ecluse too.
+            each.mkdir(mode=0o755 if each.name == ".ecluse" else 0o700, exist_ok=True)
         if each.name == ".ecluse" and not (each / ".gitignore").exists():
             (each / ".gitignore").write_text("*\n", encoding="utf-8")
 

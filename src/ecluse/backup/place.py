@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecluse.backup.snapshot import session_of
-from ecluse.errors import NotVerifiable
+from ecluse.errors import EcluseError, NotVerifiable
 from ecluse.model.backup import Locale, Manifest
 from ecluse.model.names import ident, literal
 from ecluse.postgres.binaries import server_programs
@@ -91,7 +91,7 @@ def _refuse_missing(missing: list[str], word: str, where: str) -> None:
         )
 
 
-def refuse_older(conn: Session, manifest: Manifest, error: type[NotVerifiable], state: str) -> None:
+def refuse_older(conn: Session, manifest: Manifest, error: type[EcluseError], state: str) -> None:
     """What a newer server wrote, an older one may not understand."""
     here, then = conn.info.server_version // 10000, manifest.versions.server // 10000
     if here < then:

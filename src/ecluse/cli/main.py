@@ -27,6 +27,7 @@ COMMANDS = {
         "compare",
         "backup",
         "backups",
+        "restore",
         "plan",
         "explain",
         "export",

@@ -111,6 +111,14 @@ def confirm_finish(
         )
 
 
+def confirm_name(invocation: Invocation, database: Database, what: str, given: str | None, hint: str) -> None:
+    """What replaces a database needs its name, typed by somebody or given beforehand; --yes is not enough."""
+    if given is None:
+        _ask_name(invocation, database, what, hint)
+    elif given != database.name:
+        raise NotConfirmed(f"'{given}' is not '{database.name}'", hint=hint, state="nothing was changed")
+
+
 def confirm_word(invocation: Invocation, what: str, word: str, hint: str) -> None:
     """Ask for a word before many things are made that nobody takes back; `hint` is the option that says it."""
     require_terminal(invocation, what, hint)

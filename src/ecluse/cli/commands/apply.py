@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecluse.cli import arguments, running
+from ecluse.cli.backed_up import backup_options, before_switch, require_backup
 from ecluse.cli.certificates import Certificate
 from ecluse.cli.dry_run import show_dry_run
 from ecluse.cli.invocation import Invocation
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @arguments.switch_options
 @arguments.old_shape_for
 @without_rehearsal
+@backup_options
 @arguments.report_folder
 @current
 def apply(
@@ -47,6 +49,8 @@ def apply(
     show_values: bool,
     plan_file: Path | None,
     report_folder: Path | None,
+    backup: bool,
+    without_backup: str | None,
     **options: Any,
 ) -> int:
     """Build the new shape of a MIGRATION beside the old, prove it, and stop at the gate before the switch.
@@ -68,13 +72,20 @@ def apply(
         return show_dry_run(invocation, database, wanted, plan_file, show_values)
     plan = plan_for(invocation, database, wanted, plan_file)
     require_rehearsal(project, database, wanted, plan, options["without_rehearsal"])
+    if switch:
+        require_backup(project, database, wanted, backup, without_backup)
     running.confirm_protected(invocation, database, "change")
     running.confirm_origins(invocation, project, wanted, "change")
     again = f"ecluse apply {migration}" + (" --switch" if switch else "")
     certificate = Certificate(invocation, project, database, wanted.name, report_folder)
-    with certificate.kept(), running.engine_for(invocation, database, arguments.as_options(options), again) as engine:
+    given = arguments.as_options(options)
+    with certificate.kept(), running.engine_for(invocation, database, given, again) as engine:
         record = engine.apply(plan)
-        seconds = engine.switch(wanted.name) if switch and record.status != "switched" else None
+    seconds = None
+    if switch and record.status != "switched":
+        before_switch(invocation, project, database, wanted, backup, without_backup)
+        with certificate.kept(), running.engine_for(invocation, database, given, again) as engine:
+            seconds = engine.switch(wanted.name)
     done = {
         "migration": wanted.name,
         "database": str(database),

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ecluse.cli import arguments, running
+from ecluse.cli.backed_up import backup_options, before_switch
 from ecluse.cli.certificates import Certificate
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Command, current
@@ -21,8 +22,17 @@ from ecluse.cli.render import runs
 @arguments.switch_options
 @arguments.old_shape_for
 @arguments.report_folder
+@backup_options
 @current
-def switch(invocation: Invocation, /, migration: str, report_folder: Path | None, **options: Any) -> None:
+def switch(
+    invocation: Invocation,
+    /,
+    migration: str,
+    report_folder: Path | None,
+    backup: bool,
+    without_backup: str | None,
+    **options: Any,
+) -> None:
     """Put the new shape of a MIGRATION in the place of the old, in one short transaction.
 
     Statements that clients prepared against the old types fail until they reconnect; --recycle-clients makes them.
@@ -30,6 +40,8 @@ def switch(invocation: Invocation, /, migration: str, report_folder: Path | None
     Roles of --old-shape-for keep the old shape: tables of the old names, columns and types, which are views of the new
     ones and are written to as well. It is put in front of their search_path before the switch; where they have sessions
     that began before that, the switch is refused, or with --recycle-clients ends these.
+
+    A protected database is switched only when a backup was taken since the run began and verified by a restore.
     """
     from ecluse.engine.status import old_shape_of, unfinished_plan
 
@@ -40,6 +52,7 @@ def switch(invocation: Invocation, /, migration: str, report_folder: Path | None
     running.confirm_origins(invocation, project, wanted, "switch")
     if begun := unfinished_plan(database, wanted.name):
         running.tell_edited(invocation, wanted, begun[1])
+        before_switch(invocation, project, database, wanted, backup, without_backup)
     certificate = Certificate(invocation, project, database, wanted.name, report_folder)
     again = f"ecluse switch {migration}"
     with certificate.kept(), running.engine_for(invocation, database, arguments.as_options(options), again) as engine:

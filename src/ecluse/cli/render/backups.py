@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ecluse.cli.render import human
+from ecluse.model.names import ident
 
 
 def taken(value: dict[str, Any]) -> Iterator[str]:
@@ -83,3 +84,45 @@ def pruned(value: dict[str, Any]) -> Iterator[str]:
 
 def _moment(text: str) -> str:
     return text.replace("T", " ").rstrip("Z")[:16]
+
+
+def restored(value: dict[str, Any]) -> Iterator[str]:
+    """After restore."""
+    yield f"{human.heading(str(value['backup']))}, as of {_moment(value['at'])} UTC: every file is what it was"
+    if not value["verified"]:
+        yield "  it was never verified by a restore"
+    if value["dry_run"]:
+        yield from lost(value["lost"], value["at"]) if "lost" in value else ("it can be restored there",)
+        yield "nothing was changed"
+        return
+    for table in value.get("tables", ()):
+        yield f"  {table['table']} is in {table['at']}: {human.many(table['rows'], 'row')}, compared"
+    if done := value["restored"]:
+        if done["roles"]:
+            yield f"  roles made, without a login: {', '.join(done['roles'])}"
+        yield f"  restored as database '{done['database']}' on the server of {value['database']}; every row compared"
+    if done and done["before"]:
+        yield f"  the database as it was before is kept as '{done['before']}'; when it is not needed any more:"
+        yield f"    DROP DATABASE {ident(done['before'])};"
+
+
+def lost(value: dict[str, Any], at: str) -> Iterator[str]:
+    """What a restore in place would take back."""
+    if not value["changes"] and not value["steps"]:
+        yield f"nothing would be lost: {human.many(value['tables'], 'table')} as they were at {_moment(at)} UTC"
+        return
+    yield f"what happened since {_moment(at)} UTC, and would be lost:"
+    rows = [(each["table"], *_counts(each)) for each in value["changes"]]
+    yield from human.table([("table", "rows then", "rows now", ""), *rows] if rows else [], right=[1, 2])
+    for step in value["steps"]:
+        was = f"was {step['then']}, is {step['now']}" if step["then"] else f"began since, is {step['now']}"
+        yield f"  migration {step['migration']}, run {step['run']}: {was}"
+
+
+def _counts(change: dict[str, Any]) -> tuple[str, str, str]:
+    then, now = change["then"], change["now"]
+    if then is None:
+        return "", human.count(now), "was not there"
+    if now is None:
+        return human.count(then), "", "is gone"
+    return human.count(then), human.count(now), "its rows changed" if then == now else ""
