@@ -143,6 +143,12 @@ class NoRoom(EcluseError):
     code = "ECL118"
 
 
+class CopyFailed(EcluseError):
+    """A database cannot be copied for a rehearsal: what could not be made where the copy would be is in the details."""
+
+    code = "ECL119"
+
+
 # --- 2xx the migration file -------------------------------------------------------------------------
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
         "plan",
         "explain",
         "export",
+        "rehearse",
         "apply",
         "status",
         "verify",

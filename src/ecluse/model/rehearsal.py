@@ -11,7 +11,7 @@ class Figures:
 
     `longest_lock` is how long a lock of ours was held that stops writers or readers; `worst_stall` is the longest that
     a statement of the load took, `median` what one took usually. `low` and `high` are the seconds that are expected of
-    the real database, `basis` says from what. `disk_bytes` is the most that database and log took in the step.
+    the real database, `basis` how that grows. `disk_bytes` is the most that database and log took in the step.
     """
 
     step: str
@@ -67,3 +67,4 @@ class Rehearsal:
     on: str = ""  # the database beside which the copies were made; else a server of their own
     rehearsed_version: int = 0  # of the server that it ran on
     written: tuple[Written, ...] = ()
+    basis: str = ""  # what the estimates of the steps rest on

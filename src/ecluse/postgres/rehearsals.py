@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -43,4 +45,15 @@ def write_rehearsal(project: Path, rehearsal: Rehearsal) -> Path:
     unfinished = file.with_suffix(".json.new")
     unfinished.write_bytes(_records.dump_json(rehearsal, indent=2) + b"\n")
     unfinished.replace(file)
+    return file
+
+
+def write_report(project: Path, rehearsal: Rehearsal, value: dict[str, Any]) -> Path:
+    """Keep all that a rehearsal found beside the project's other reports, for its owner's eyes; returns the file."""
+    moment = rehearsal.at.replace(":", "").replace("-", "")
+    folder = project / ".ecluse" / "reports" / f"{rehearsal.migration}-rehearsal-{moment}"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "report.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")
     return file

@@ -1,0 +1,1 @@
+"""Copies of databases for a rehearsal: read at one snapshot, made where they can be thrown away."""
