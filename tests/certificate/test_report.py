@@ -109,7 +109,20 @@ def test_an_edited_and_a_forged_report(shapes: Project, tmp_path: Path) -> None:
     assert _answers(shapes, edited, 3)["the report is as it was made"][0] == "no"
     forged = _answers(shapes, _write(tmp_path / "forged.json", sealed(report)), 3)
     assert forged["the report is as it was made"][0] == "yes"
-    assert forged["its proofs are those of the journal, figure by figure"][0] == "no"
+    proofs = "its proofs are those of the journal, figure by figure"
+    assert forged[proofs][0] == "no"
+    report["accounts"][0]["carried"] += 1
+    told = "what was asked, the catalogue and the timeline are those of the journal"
+    for part, title, said in (
+        (report["proofs"][0]["comparisons"][0], proofs, {"left_sum": "0-0", "right_sum": "0-0"}),
+        (report["timeline"][1], told, {"seconds": 0.1}),
+        (report["plan"]["hazards"][0], told, {"message": "nothing"}),
+    ):
+        was = dict(part)
+        part.update(said)
+        forged = _answers(shapes, _write(tmp_path / "forged.json", sealed(report)), 3)
+        assert [each for each, (answer, _) in forged.items() if answer == "no"] == [title]
+        part.update(was)
     report["plan"]["fingerprint"] = "000000000000"
     _answers(shapes, _write(tmp_path / "other.json", sealed(report)), 3)
     none = shapes.run("verify", "--report", str(_write(tmp_path / "none.json", {"no": "report"})), "--json")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ecluse.postgres.connect import Database
 
 JSON, HTML = "report.json", "report.html"
-_NEEDED = ("migration", "run", "database", "plan", "proofs", "accounts", "accounts_at", "sha256")
+_NEEDED = ("migration", "run", "database", "plan", "proofs", "accounts", "accounts_at", "timeline", "sha256")
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from ecluse.planning.shapes import changes
 from ecluse.postgres.connect import Database, open_session
 
 FORMAT = 1
+MADE_BY = f"ecluse {__version__}"
 _IN_FULL = 3  # of the latest proofs; of those between them and the first, what they came to
 _MOST_ROWS = 500  # that are listed where values are asked for
 
@@ -48,14 +49,14 @@ def _report(conn: Connection, database: Database, record: RunRecord, values: boo
     text = journal.plan_text(conn, record.id)
     plan = journal.stored_plan(conn, record.id)
     proofs = journal.proofs(conn, record.id)
-    moments = [_moment(each, values) for each in timeline.read(conn, record.id)]
+    told = moments(conn, record.id, values=values)
     accounts = next(((p.at, p.result.accounts) for p in reversed(proofs) if p.result.accounts), ("", ()))
     done = journal.steps_done(conn, record.id)
     return {
         "format": FORMAT,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "made_by": f"ecluse {__version__}",
-        "command": next((m["name"] for m in reversed(moments) if m["kind"] == "command"), ""),
+        "made_by": MADE_BY,
+        "command": next((m["name"] for m in reversed(told) if m["kind"] == "command"), ""),
         "migration": record.migration,
         "run": record.id,
         "database": {"name": database.name, "label": redact(str(database)), "server": _server(conn)},
@@ -63,19 +64,17 @@ def _report(conn: Connection, database: Database, record: RunRecord, values: boo
         "stage": record.stage,
         "state": describe(record, record.migration, closed=half_closed(done)),
         "passed": proofs[-1].result.passed if proofs else None,
-        "error": _last_error(moments),
+        "error": _last_error(told),
         "started_at": record.started_at,
         "switched_at": record.switched_at,
         "ended_at": record.ended_at,
         "restarts": record.restarts,
-        "asked": list(plan.asked),
-        "plan": _plan(plan, text),
+        **settled(plan, text),
         "accounts_at": accounts[0],
         "accounts": [_account(plan, each) for each in accounts[1]],
         "proofs": list(_proofs(plan, proofs, values)),
-        "timeline": moments,
+        "timeline": told,
         "copy": _copied(conn, record.id),
-        "structure": {"planned": plan.structure is not None, "changes": [asdict(each) for each in changes(plan)]},
         **_aside(conn, record.id, values),
         "no_way_back": no_way_back(plan, record),
         "archive": _archive(record),
@@ -83,6 +82,20 @@ def _report(conn: Connection, database: Database, record: RunRecord, values: boo
         "without_rehearsal": done.get(journal.NOT_REHEARSED, {}).get("reason", ""),
         "shows_values": values,
     }
+
+
+def settled(plan: Plan, text: str) -> dict[str, Any]:
+    """What a report says of a plan, whose text in the journal is given: the same in every report of its run."""
+    return {
+        "asked": list(plan.asked),
+        "plan": _plan(plan, text),
+        "structure": {"planned": plan.structure is not None, "changes": [asdict(each) for each in changes(plan)]},
+    }
+
+
+def moments(conn: Connection, run: int, *, values: bool) -> list[dict[str, Any]]:
+    """The timeline of a run."""
+    return [_moment(each, values) for each in timeline.read(conn, run)]
 
 
 def _server(conn: Connection) -> str:

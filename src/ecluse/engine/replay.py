@@ -62,11 +62,25 @@ def of_the_journal(conn: Connection, report: Report, record: RunRecord | None) -
     plan = sha256(journal.plan_text(conn, record.id).encode()).hexdigest()
     same = plan == report["plan"]["sha256"]
     yield Check(title, YES if same else NO, "" if same else "the plan in the journal has another sha256")
+    yield _told(conn, report, record)
     yield from _proofs(conn, report, record)
     recorded, claimed = seals.recorded(conn, record.id), report.get("seals")
     if claimed:
         same = recorded == claimed
         yield Check("the seals of the new tables are those of the journal", YES if same else NO)
+
+
+def _told(conn: Connection, report: Report, record: RunRecord) -> Check:
+    """Whether what it tells in words is what the journal tells. Another version may choose others."""
+    title = "what was asked, the catalogue and the timeline are those of the journal"
+    if report.get("made_by") != evidence.MADE_BY:
+        return Check(title, UNKNOWN, f"the report was made by {report.get('made_by')}, this is {evidence.MADE_BY}")
+    ours = evidence.settled(journal.stored_plan(conn, record.id), journal.plan_text(conn, record.id))
+    wrong = [part for part, said in ours.items() if report.get(part) != said]
+    known = evidence.moments(conn, record.id, values=bool(report.get("shows_values")))
+    if any(moment not in known for moment in report["timeline"] if moment["ended"]):
+        wrong.append("timeline")
+    return Check(title, NO if wrong else YES, f"not those of the journal: {', '.join(wrong)}" if wrong else "")
 
 
 def _proofs(conn: Connection, report: Report, record: RunRecord) -> Iterator[Check]:
