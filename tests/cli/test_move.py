@@ -31,7 +31,7 @@ def test_the_whole_life_by_the_commands(project: Project) -> None:
     assert "TO STDOUT (FORMAT binary)" in explained
     assert "closed for writing" in explained
 
-    unrehearsed = ("--without-rehearsal", "a test")
+    unrehearsed = ("--without-rehearsal", "a test", "--without-backup", "a test")
     refused = project.run("apply", "bring", "--json", *unrehearsed)
     assert refused.error["code"] == "ECL304", "the origin is protected"
     applied = project.run("apply", "bring", "--switch", "--yes", "--json", *unrehearsed)
