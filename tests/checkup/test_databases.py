@@ -423,6 +423,18 @@ def test_a_role_that_may_little_is_told_what_it_could_not_see(shop: Shop) -> Non
     assert hidden.found == "could not look: shop.orders.id (row level security)"
 
 
+def test_a_table_that_is_locked_keeps_nobody_from_the_others(shop: Shop) -> None:
+    with psycopg.connect(shop.database.conninfo) as owner, open_session(shop.database) as conn:
+        owner.execute("LOCK TABLE shop.people, shop.orders IN ACCESS EXCLUSIVE MODE")
+        conn.execute("INSERT INTO shop.bills VALUES (7)")
+        conn.execute("SET lock_timeout = '20ms'")
+        found = [f for f in examine(Patient(conn, shop.database, Path()), ALL) if f.level not in ("good", "warning")]
+    assert [f.object for f in found if f.level == "wrong"] == ["shop.numbers"]
+    unseen = {f.id: f.found for f in found if not f.seen}
+    assert "shop.orders.id (somebody holds a lock), shop.people.id (somebody holds a lock)" in unseen["sequence-behind"]
+    assert "lock" in unseen["policy-fails"]
+
+
 def test_pgbench_has_but_one_table_without_a_key(database: Database) -> None:
     load(
         database,

@@ -152,12 +152,14 @@ def fails(at: Patient) -> Iterator[Found]:
                 try:
                     wrong = _explained(at, policy.table, role)
                 except psycopg.errors.InsufficientPrivilege:
-                    unseen.append(f"{policy.table} as {role}")
+                    unseen.append(f"{policy.table} as {role} (our role may not become that)")
+                except psycopg.errors.LockNotAvailable:
+                    unseen.append(f"{policy.table} as {role} (somebody holds a lock)")
                 else:
                     if wrong:
                         yield Found(str(policy.table), f"SELECT of {policy.table} as {role}: {wrong}")
     if unseen:
-        raise Unseen(f"{listed(unseen)}: our role may not become that")
+        raise Unseen(listed(unseen))
 
 
 def _readers(at: Patient, table: Name) -> list[str]:
@@ -185,7 +187,7 @@ def _explained(at: Patient, table: Name, role: str) -> str:
         try:
             with at.conn.transaction():
                 at.conn.execute(f"EXPLAIN SELECT FROM {table.sql}".encode())
-        except psycopg.errors.QueryCanceled:
+        except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
             raise
         except psycopg.Error as error:
             return error.diag.message_primary or ""

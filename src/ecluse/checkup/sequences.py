@@ -27,7 +27,7 @@ WITH used AS (
 SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, NULL), m.nspname, s.relname, q.seqincrement, q.seqmin,
     q.seqmax, q.seqcycle,
     has_sequence_privilege(s.oid, 'SELECT') AND has_column_privilege(c.oid, a.attnum, 'SELECT'),
-    pg_relation_size(c.oid), c.relkind = 'p' OR EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+    c.relkind = 'p' OR EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
         JOIN pg_am m ON m.oid = x.relam AND m.amname = 'btree' WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum
         AND i.indisvalid AND i.indpred IS NULL), row_security_active(c.oid)
   FROM used u JOIN pg_class c ON c.oid = u.relation AND c.relkind IN ('r', 'p')
@@ -54,7 +54,6 @@ class _Use:
     maximum: int
     cycles: bool
     ours: bool
-    bytes: int
     indexed: bool
     hidden: bool
 
@@ -86,15 +85,17 @@ def behind(at: Patient) -> Iterator[Found]:
     for use in _uses(at):
         if not use.ours or use.hidden:
             unseen.append(f"{use.words} (no right to read it)" if not use.ours else f"{use.words} (row level security)")
-        elif not use.indexed and use.bytes > _SMALL:
-            unseen.append(f"{use.words} (large, and without an index)")
         else:
             try:
                 with at.conn.transaction():
-                    found = tuple(_behind(at, use))
+                    small = use.indexed or at.value("SELECT pg_relation_size(%s::regclass)", use.table.sql) <= _SMALL
+                    found = tuple(_behind(at, use)) if small else ()
                 yield from found
-            except psycopg.errors.QueryCanceled:
-                unseen.append(f"{use.words} (it took too long)")
+                if not small:
+                    unseen.append(f"{use.words} (large, and without an index)")
+            except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable) as error:
+                locked = isinstance(error, psycopg.errors.LockNotAvailable)
+                unseen.append(f"{use.words} ({'somebody holds a lock' if locked else 'it took too long'})")
     if unseen:
         raise Unseen(listed(unseen))
 
