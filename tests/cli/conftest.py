@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 
 import ecluse
+from ecluse.cli.main import run
 from ecluse.postgres.connect import Database
 from tests.cli.memories import INTEGER, UUID, World
 
@@ -81,14 +83,17 @@ class Project:
     database: Database
     variables: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process of ours finds in its environment: the tests' own copy of the program, wherever it runs."""
+        here = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(Path(ecluse.__file__).parents[1])}
+        return os.environ | here | dict(self.variables)
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """The process, running."""
         command = [sys.executable, "-m", "ecluse", *arguments]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-        # The tests' own copy of the program, wherever the process runs.
-        here = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(Path(ecluse.__file__).parents[1])}
-        environment = os.environ | here | dict(self.variables)
-        return subprocess.Popen(command, cwd=self.folder, text=True, env=environment, **streams)  # type: ignore[call-overload,no-any-return]
+        return subprocess.Popen(command, cwd=self.folder, text=True, env=self.environment, **streams)  # type: ignore[call-overload,no-any-return]
 
     def run(self, *arguments: str) -> Result:
         """The process, ended."""
@@ -101,6 +106,19 @@ class Project:
         with psycopg.connect(self.database.conninfo, autocommit=True) as conn:
             cursor = conn.execute(sql.encode())
             return cursor.fetchall() if cursor.description else []
+
+
+@dataclass(frozen=True)
+class Here(Project):
+    """The same with its commands run in this process, where many of them would take minutes as processes."""
+
+    capture: Any = None  # capsys
+
+    def run(self, *arguments: str) -> Result:
+        """The command, ended."""
+        with contextlib.chdir(self.folder):
+            status = run(arguments)
+        return Result(status, *self.capture.readouterr())
 
 
 def write_project(folder: Path, database: Database, extra: str = "") -> Project:

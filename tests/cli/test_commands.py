@@ -53,7 +53,9 @@ def test_a_refused_plan_is_exit_3_in_plan_and_apply_and_masks_values(project: Pr
 
 
 def test_explain_gives_sql_with_lock_and_undo(project: Project) -> None:
-    result = project.run("explain", "uuids")
+    listed = project.run("explain", "uuids")
+    assert listed.status == 0 and len(listed.out.splitlines()) < 20 and "NO WAY BACK" in listed.out
+    result = project.run("explain", "uuids", "--sql")
     assert result.status == 0
     for part in ("CREATE TRIGGER", "-- lock: ", "-- undo:", "LOCK TABLE", "SET SCHEMA", "NO WAY BACK"):
         assert part in result.out

@@ -45,7 +45,7 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(large: Project) -> None
 
 
 def test_another_terminal_sees_the_run_and_cannot_begin_one(large: Project) -> None:
-    process = large.start("apply", "uuids", *SLOW)
+    process = large.start("apply", "uuids", "--workers", "1", "--max-rate", "300")
     try:
         await_copy(large, process)
         status = large.run("status", "--json").value
@@ -57,8 +57,10 @@ def test_another_terminal_sees_the_run_and_cannot_begin_one(large: Project) -> N
         assert (second.status, second.error["code"]) == (1, "ECL302")
         assert "ecluse apply uuids" in second.error["details"]
     finally:
-        process.send_signal(signal.SIGINT)
-        assert ended(process).status == 130
+        process.send_signal(signal.SIGTERM)  # as a pipeline that is cancelled does
+        stopped = ended(process)
+    assert stopped.status == 130 and "go on with `ecluse apply uuids`" in stopped.err
+    assert large.run("apply", "uuids", "--quiet").status == 0
 
 
 def test_a_killed_run_is_resumed(large: Project) -> None:

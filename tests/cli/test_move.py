@@ -27,7 +27,7 @@ def test_the_whole_life_by_the_commands(project: Project) -> None:
     planned = project.run("plan", "bring")
     assert planned.status == 0, planned.err
     assert "copy public.invitations from 'origin'" in planned.out
-    explained = project.run("explain", "bring").out
+    explained = project.run("explain", "bring", "--sql").out
     assert "TO STDOUT (FORMAT binary)" in explained
     assert "closed for writing" in explained
 

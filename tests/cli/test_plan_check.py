@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ecluse.cli.main import run
 from ecluse.model.rehearsal import Rehearsal
 from ecluse.postgres.connect import Database
 from ecluse.postgres.project import read_migration
 from ecluse.postgres.rehearsals import write_rehearsal
-from tests.cli.conftest import MIGRATION, Project, Result, load, write_project
+from tests.cli.conftest import MIGRATION, Here, Project, load, write_project
 
 ADDED = """
 name = "added"
@@ -23,18 +21,6 @@ kind = "add_columns"
 table = "public.tags"
 columns = { colour = "text" }
 """
-
-
-@dataclass(frozen=True)
-class Here(Project):
-    """The project, with commands run in this process: twenty of them would take a minute as processes."""
-
-    capture: Any = None
-
-    def run(self, *arguments: str) -> Result:
-        with contextlib.chdir(self.folder):
-            status = run(arguments)
-        return Result(status, *self.capture.readouterr())
 
 
 def verdicts(project: Project, *names: str, status: int = 3) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def test_it_asks_for_the_word_and_a_second_run_changes_nothing(project: Project)
 
 
 def test_no_command_of_the_life_says_a_secret(project: Project) -> None:
-    said = [project.run(*words) for words in (("plan", "people"), ("explain", "people"), ("apply", "people"))]
+    said = [project.run(*words) for words in (("plan", "people"), ("explain", "people", "--sql"), ("apply", "people"))]
     seen = watched(project, "switch", "people")
     said.append(seen[0])
     said += [project.run(word, "people") for word in ("verify", "rollback")]

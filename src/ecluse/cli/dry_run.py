@@ -35,7 +35,7 @@ def show_dry_run(
         check_fingerprint(read_plan(file), plan)
     found = dry_run(database, plan, origins)
     value = dry_run_values(plan, str(database), found) | {"run": begun[0] if begun else None}
-    invocation.show(value, render.dry_run)
+    invocation.show(value, render.dry_run, render.brief)
     return 3 if value["refused"] else 0
 
 

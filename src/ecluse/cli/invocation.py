@@ -20,6 +20,11 @@ def unheard(stream: TextIO) -> None:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody sits at it. Where a stream was closed before we began, there is none."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
 Lines = Callable[[Any], Iterable[str]]
 
 
@@ -43,27 +48,30 @@ class Invocation:
     @property
     def asks(self) -> bool:
         """Whether there is somebody who can answer a question."""
-        return sys.stdin.isatty() and sys.stderr.isatty()
+        return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
     @property
     def watched(self) -> bool:
         """Whether somebody reads what we print: then we say what could come next."""
-        return sys.stdout.isatty() and not self.json and not self.quiet
+        return is_terminal(sys.stdout) and not self.json and not self.quiet
 
-    def show(self, value: dict[str, Any], lines: Lines) -> None:
-        """Print a document: as it is with --json, else as the lines made of the very same values."""
+    def show(self, value: dict[str, Any], lines: Lines, brief: Lines | None = None) -> None:
+        """Print a document: as it is with --json, else as the lines made of the very same values.
+
+        `brief` is what matters of it, for --quiet: what is wrong, and the answer.
+        """
         if self.json:
             click.echo(document(value))
             return
-        for text in lines(plain(value)):
+        for text in (brief if brief and self.quiet else lines)(plain(value)):
             click.echo(text, color=self.color)
 
-    def conclude(self, value: dict[str, Any], lines: Lines) -> None:
+    def conclude(self, value: dict[str, Any], lines: Lines, brief: Lines | None = None) -> None:
         """Print what a run came to: with --json it is the last event of the stream."""
         if self.json:
             click.echo(line({"event": "result", **value}))
         else:
-            self.show(value, lines)
+            self.show(value, lines, brief)
 
     def say(self, text: str) -> None:
         """Tell something that is not data."""

@@ -134,4 +134,8 @@ def main() -> None:
     """The command `ecluse`."""
     # Being told to end is like Ctrl-C: servers that we started are let go, applications that we started are ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    # All is said and done: a signal while the interpreter winds up must not take the exit status away.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(status)

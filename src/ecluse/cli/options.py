@@ -31,7 +31,7 @@ def _globals(*, hidden: bool) -> list[click.Parameter]:
 
     return [
         flag("json", "Print JSON: one document, or one event a line for a run."),
-        flag("quiet", "Print nothing but data and errors."),
+        flag("quiet", "Print what matters only: data, an answer and what is wrong, errors."),
         flag("verbose", "Tell more, and show tracebacks of bugs."),
         flag("no-color", "Print without colours; so does NO_COLOR=1."),
         flag("yes", "Answer questions with yes. It is not enough for `finish`."),

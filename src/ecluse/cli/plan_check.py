@@ -55,7 +55,7 @@ def check(invocation: Invocation, names: tuple[str, ...], saved: Path | None) ->
         "migrations": verdicts,
         "drift": drifts,
     }
-    invocation.show(value, checked.lines)
+    invocation.show(value, checked.lines, checked.brief)
     if value["ok"]:
         return 0
     asked = all(v.verdict != _NOT_ASKED for v in verdicts) and all(d["asked"] for d in drifts)

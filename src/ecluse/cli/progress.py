@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 
-from ecluse.cli.invocation import Invocation, unheard
+from ecluse.cli.invocation import Invocation, is_terminal, unheard
 from ecluse.cli.render import human
 from ecluse.cli.render.json import line, plain
 from ecluse.cli.words import APPLY, stage
@@ -40,7 +40,7 @@ def listening(invocation: Invocation) -> Iterator[Listener]:
         yield _unharmed(JsonLines(), sys.stdout)
     elif invocation.quiet:
         yield _unharmed(_only_warnings, sys.stderr)
-    elif sys.stderr.isatty():
+    elif is_terminal(sys.stderr):
         with live(invocation) as listener:
             yield listener
     else:

@@ -9,10 +9,10 @@ from typing import Any, TextIO
 
 import psycopg
 
-from ecluse.engine import drain, journal
+from ecluse.engine import drain, journal, prepare
 from ecluse.engine.context import Connection, Run
 from ecluse.errors import ValueRefused, WrongState
-from ecluse.model.flow import Flow, Member
+from ecluse.model.flow import Flow, InputTable, Member
 from ecluse.model.names import ident, literal
 from ecluse.model.report import Event
 from ecluse.planning import flow_sql
@@ -102,7 +102,11 @@ def export(conn: Connection, out: TextIO, migration: str | None = None) -> int:
 
 
 def discard(conn: Connection, run: int, ids: Sequence[int]) -> int:
-    """Mark rows as given up: they stay in the account and in the archive, and are not tried again."""
+    """Mark rows as given up: they stay in the account and in the archive, and are not tried again.
+
+    Raises WrongState where one of them is not held.
+    """
+    _require_held(conn, run, ids)
     return conn.execute(
         "UPDATE ecluse.quarantine SET state = 'discarded' WHERE run = %s AND id = ANY(%s::bigint[]) AND state = 'held'",
         (run, list(ids)),
@@ -144,15 +148,38 @@ def tell_growth(run: Run, conn: Connection, step: str) -> None:
             run.emit(Event("warn", step, f"{told}: ecluse quarantine list {run.plan.migration}"))
 
 
+def _require_held(conn: Connection, run: int, ids: Sequence[int]) -> None:
+    """Raise WrongState, naming each, where rows that were asked for by number are not held."""
+    rows = conn.execute("SELECT id, state FROM ecluse.quarantine WHERE run = %s AND id = ANY (%s)", (run, list(ids)))
+    states = dict(rows.fetchall())
+    wrong = [
+        f"{number}: {states.get(number, 'there is no such row')}" for number in ids if states.get(number) != "held"
+    ]
+    if wrong:
+        raise WrongState(
+            f"{len(wrong)} of the rows that were asked for are not held",
+            details="\n".join(wrong),
+            hint="which are: ecluse quarantine list",
+            state="nothing was changed",
+        )
+
+
 # --- retry ------------------------------------------------------------------------------------------
 
 
-def retry(run: Run, conn: Connection, status: str, ids: Sequence[int] | None = None) -> Retried:
-    """Try the held rows again, as the old table (and the id maps) are now.
+def retry(
+    run: Run, conn: Connection, status: str, ids: Sequence[int] | None = None, inputs: Sequence[InputTable] = ()
+) -> Retried:
+    """Try the held rows again, as the old table and the id maps are now; rows of `inputs` are added to these first.
 
     Before the switch their units are simply drained again. After it, a row of the kept table that has become
     acceptable is mapped on its own into the new tables, where the reverse capture sees it like any other write.
+    Raises WrongState where one that was asked for by number is not held.
     """
+    _require_held(conn, run.id, ids or ())
+    with conn.transaction():
+        for table in inputs:
+            prepare.add_input(conn, table)
     tried = _held(conn, run, ids)
     if status == "switched":
         _refuse_settled(run, {name for name, _, _ in tried})

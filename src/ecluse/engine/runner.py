@@ -180,11 +180,7 @@ class Engine:
         """Try held rows again; rows of `inputs` (id maps read anew from their files) are added first."""
         with self._alone("retry", migration) as conn:
             record = self._record(conn, migration)
-            run = self._run(conn, record)
-            with conn.transaction():
-                for table in inputs:
-                    prepare.add_input(conn, table)
-            return quarantine.retry(run, conn, record.status, ids)
+            return quarantine.retry(self._run(conn, record), conn, record.status, ids, inputs)
 
     def discard(self, migration: str, ids: Sequence[int]) -> int:
         """Give held rows up; returns how many. They stay in the account and in the archive."""

@@ -51,6 +51,8 @@ def plan(
         if save or (plan_file and len(migrations) != 1):
             raise click.UsageError("--check saves nothing, and --plan is for one migration")
         return plan_check.check(invocation, migrations, plan_file)
+    if not migrations:
+        raise click.UsageError("Missing argument 'MIGRATION'; --check does without")
     if len(migrations) != 1 or plan_file:
         raise click.UsageError("one MIGRATION is planned at a time; several are for --check, and so is --plan")
     return _plan(invocation, migrations[0], save, show_values)
@@ -72,7 +74,7 @@ def _plan(invocation: Invocation, migration: str, save: Path | None, show_values
     if save:
         write_plan(made, save)
     value = plan_values(wanted, database, made, steps(made)) | {"saved": str(save) if save else None}
-    invocation.show(value, planned.plan)
+    invocation.show(value, planned.plan, planned.brief)
     if not made.refused:
         invocation.next(f"ecluse apply {migration}" + (f" --plan {save}" if save else ""))
     return 3 if made.refused else 0

@@ -79,14 +79,17 @@ def export(invocation: Invocation, /, migration: str | None, output: Path | None
 
     database, name = _where(invocation, migration)
     with open_session(database, role="quarantine") as conn:
-        if not journal.installed(conn):
-            return
+        there = journal.installed(conn)
         if output is None:
-            write_rows(conn, sys.stdout, name)
+            # These rows are the data, one a line, with --json or without.
+            if there:
+                write_rows(conn, sys.stdout, name)
             return
         output.touch(mode=0o600)
         with output.open("w", encoding="utf-8") as out:
-            number = write_rows(conn, out, name)
+            number = write_rows(conn, out, name) if there else 0
+    if invocation.json:
+        invocation.show({"rows": number, "file": str(output)}, lambda _: ())
     invocation.say(f"{human.many(number, 'row')} written to {output}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ecluse.cli.invocation import Invocation
+from ecluse.cli.invocation import Invocation, is_terminal
 from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
 from ecluse.cli.render import runs
@@ -107,7 +107,7 @@ def _show(invocation: Invocation, looks: list[_Look], everything: bool) -> None:
 
 def _watch(invocation: Invocation, looks: list[_Look], everything: bool) -> None:
     """One look a second: drawn over the last one on a terminal, else one after the other."""
-    redraw = sys.stdout.isatty() and not invocation.json
+    redraw = is_terminal(sys.stdout) and not invocation.json
     while True:
         if invocation.json:
             for one in looks:

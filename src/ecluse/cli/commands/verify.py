@@ -52,7 +52,8 @@ def verify(invocation: Invocation, /, migration: str | None, report_file: Path |
     given = arguments.as_options(options)
     with certificate.kept(), running.engine_for(invocation, begun.database, given, again) as engine:
         found = engine.verify(begun.name)
-    invocation.conclude(verification_values(begun.name, found) | certificate.written(), runs.verification)
+    value = verification_values(begun.name, found) | certificate.written()
+    invocation.conclude(value, runs.verification, runs.disproved)
     return 0 if found.passed else 3
 
 

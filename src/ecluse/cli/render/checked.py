@@ -24,9 +24,12 @@ def lines(value: dict[str, Any]) -> Iterator[str]:
             yield from (f"      {reason}" for reason in drift["reasons"])
         elif not drift["known"]:
             yield f"  '{drift['migration']}' is of an earlier version, which noted nothing to compare with"
-    if not found:
-        yield "There are no migrations."
     yield "Ready." if value["ok"] else "NOT ready."
+
+
+def brief(value: dict[str, Any]) -> Iterator[str]:
+    """What is not ready, and the answer."""
+    yield from lines(value | {"migrations": [v for v in value["migrations"] if v["verdict"] != "ok"]})
 
 
 def _word(verdict: str) -> str:

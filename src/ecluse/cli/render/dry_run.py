@@ -18,11 +18,20 @@ def dry_run(value: dict[str, Any]) -> Iterator[str]:
     yield from _values(value["census"])
     yield from planned.hazards(value["hazards"])
     yield ""
-    yield (
-        "A run would be refused."
-        if value["refused"]
-        else f"A run would go on to the gate. Plan {value['fingerprint']}."
-    )
+    yield _answer(value)
+
+
+def brief(value: dict[str, Any]) -> Iterator[str]:
+    """The rows that a run would leave behind or refuse, and the answer."""
+    yield from _left_behind(value)
+    yield from planned.grave(value["hazards"])
+    yield _answer(value)
+
+
+def _answer(value: dict[str, Any]) -> str:
+    if value["refused"]:
+        return "A run would be refused."
+    return f"A run would go on to the gate. Plan {value['fingerprint']}."
 
 
 def _old_tables(value: dict[str, Any]) -> Iterator[str]:
@@ -33,6 +42,10 @@ def _old_tables(value: dict[str, Any]) -> Iterator[str]:
         yield ""
         head = ("old table", "rows in", "carried", "merged", "quarantined", "refused")
         yield from human.table([head, *rows], right=range(1, 6))
+    yield from _left_behind(value)
+
+
+def _left_behind(value: dict[str, Any]) -> Iterator[str]:
     for each in value["dispositions"]:
         for word, reasons in (("quarantined", each["reasons"]), ("refused", each["refusals"])):
             for reason, number in reasons.items():
@@ -41,6 +54,10 @@ def _old_tables(value: dict[str, Any]) -> Iterator[str]:
         yield f"  not counted: {each['table']} ({human.many(each['rows_in'], 'row')}): {each['why']}"
         for column, number in each["refusals"].items():
             yield f"    {human.many(number, 'value')} of {column} refused"
+    for arrival in value["arrivals"]:
+        for column, number in arrival["nulls"].items():
+            where = f"{arrival['table']}.{column}"
+            yield f"  {human.many(number, 'row')} would have NULL in {where}, which is NOT NULL: refused"
 
 
 def _placed(disposition: dict[str, Any]) -> str:
@@ -54,10 +71,6 @@ def _new_tables(value: dict[str, Any]) -> Iterator[str]:
     yield ""
     rows = [(a["table"], human.count(a["rows"]), "join those there" if a["joins"] else "") for a in value["arrivals"]]
     yield from human.table([("new table", "rows", ""), *rows], right=[1])
-    for arrival in value["arrivals"]:
-        for column, number in arrival["nulls"].items():
-            where = f"{arrival['table']}.{column}"
-            yield f"  {human.many(number, 'row')} would have NULL in {where}, which is NOT NULL: refused"
 
 
 def _values(census: list[dict[str, Any]]) -> Iterator[str]:

@@ -31,6 +31,17 @@ def plan(value: dict[str, Any]) -> Iterator[str]:
         yield f"Saved as {value['saved']} ({value['fingerprint']})."
 
 
+def brief(value: dict[str, Any]) -> Iterator[str]:
+    """Why a plan is refused, what it warns of, and the counts."""
+    yield from grave(value["hazards"])
+    yield _counts(value)
+
+
+def grave(found: list[dict[str, Any]]) -> Iterator[str]:
+    """The findings that are more than notes."""
+    yield from list(hazards([hazard for hazard in found if hazard["level"] != "note"]))[1:]
+
+
 def _step(step: dict[str, Any]) -> tuple[str, ...]:
     mode = step["lock"].partition(" on ")[0]
     rows = f"about {human.count(step['rows'])} rows" if step["rows"] else ""
@@ -86,10 +97,22 @@ def _counts(value: dict[str, Any]) -> str:
     return f"{text} Fingerprint {value['fingerprint']}."
 
 
+def outline(value: dict[str, Any]) -> Iterator[str]:
+    """A line for each step: its number, its lock, how many statements it is, whether there is a way back."""
+    rows = []
+    for step in value["steps"]:
+        statements = sum(not statement.startswith("--") for statement in step["sql"])
+        back = "NO WAY BACK" if step["undo"] is None else ""
+        mode = step["lock"].partition(" on ")[0]
+        lock = "" if mode in ("none", "") else f"lock: {mode}"
+        rows.append((step["number"], step["phase"], step["title"], human.many(statements, "statement"), lock, back))
+    yield from human.table(rows, right=[0])
+
+
 def explain(value: dict[str, Any]) -> Iterator[str]:
     """Every step as SQL that psql could read, with its lock and its undo as comments."""
-    for number, step in enumerate(value["steps"], 1):
-        yield human.heading(f"-- {number}. {step['phase']}: {step['title']}")
+    for step in value["steps"]:
+        yield human.heading(f"-- {step['number']}. {step['phase']}: {step['title']}")
         if step["lock"]:
             yield f"-- lock: {step['lock']}"
         for statement in step["sql"]:

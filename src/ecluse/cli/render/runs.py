@@ -208,6 +208,16 @@ def replayed(value: dict[str, Any]) -> Iterator[str]:
     )
 
 
+def disproved(value: dict[str, Any]) -> Iterator[str]:
+    """What does not hold, and the answer."""
+    wrong = {
+        "accounts": [a for a in value["accounts"] if not a["balanced"]],
+        "comparisons": [c for c in value["comparisons"] if not c["equal"]],
+        "probes": [p for p in value["probes"] if not (p["ran"] and p["passed"])],
+    }
+    yield from verification(value | wrong)
+
+
 def _reasons(accounts: list[dict[str, Any]]) -> Iterator[str]:
     for account in accounts:
         yield from _aside("in quarantine", {account["table"]: account["reasons"]}, "  ")
