@@ -129,9 +129,9 @@ def form(column: str, oid: int, other_oid: int) -> str:
 def second_hash(first: str) -> str:
     """What the second sum adds up: no rows whose first hashes merely add up to the same do so here as well.
 
-    Not the hash of a bigint, which folds it to 32 bits.
+    The hash of a bigint folds it to 32 bits; but that and its upper half together are all of it.
     """
-    return f"pg_catalog.hash_record_extended(ROW(pg_catalog.int8send({first})), 1)"
+    return f"pg_catalog.hash_record_extended(ROW({first}, {first} >> 32), 1)"
 
 
 def sums_sql(query: str, projections: tuple[Projection, ...]) -> str:

@@ -23,7 +23,7 @@ _FIRST_BITS = 12
 _MORE_BITS = 6
 _MOST_BITS = 60
 _MANY_BUCKETS = 2_048  # differing ones; more than that are sampled, not cut further
-_MANY_ROWS = 50_000  # fetched from each side, as key and hashes
+_MANY_ROWS = 20_000  # fetched from each side, as key and hashes: about a kilobyte of memory each, both sides together
 
 Hashes = tuple[int, int]
 Unpaired = tuple[str, str, Hashes | None, Hashes | None]  # key, kind, left, right
