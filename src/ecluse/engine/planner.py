@@ -27,6 +27,7 @@ from ecluse.operations.census import NO_LABEL
 from ecluse.operations.compile import CensusQuery, Findings, RowCounts, compile_migration, origins_of
 from ecluse.planning import switch_sql
 from ecluse.planning.assemble import assemble
+from ecluse.planning.foreign_keys import orphans
 from ecluse.planning.promise import promise
 from ecluse.planning.soft_references import changed_keys, stays
 from ecluse.planning.structure import difference
@@ -90,7 +91,7 @@ def make_plan(
             plan = replace(plan, census=census, hazards=tuple(hazards), **_asked(migration))
             if not plan.refused:
                 counted = tuple(hazard for counts in compiled.row_counts for hazard in _row_counts(conn, counts))
-                plan = replace(plan, hazards=(*plan.hazards, *counted))
+                plan = replace(plan, hazards=(*plan.hazards, *counted, *_broken_keys(conn, plan)))
                 plan = _tried(conn, plan, catalog)
         except psycopg.Error as error:
             raise translate(error, _NOTHING) from None
@@ -226,6 +227,25 @@ def _row_counts(conn: Connection, counts: RowCounts) -> Iterator[Hazard]:
         for who, before, after in cursor.fetchall():
             told = f"rows of {counts.table} that {who} sees: {before} before, {after} after"
             yield Hazard("rows-reached", "note", str(counts.table), told)
+
+
+def _broken_keys(conn: Connection, plan: Plan) -> Iterator[Hazard]:
+    """Orphans of a foreign key that was validated: who wrote past it was a superuser, or a tool that loads dumps."""
+    for one in (*plan.foreign_keys, *plan.outside_keys):
+        key = one.before
+        if key is None or not key.valid or key.references is None:
+            continue
+        row = conn.execute(orphans(key, one.table.sql, key.references.sql).encode()).fetchone()
+        if row and row[0]:
+            yield Hazard(
+                "orphans",
+                "refuse",
+                str(one.table),
+                f"{row[0]:,} rows of {one.table} refer to no row of {key.references}, although foreign key {key.name} "
+                "forbids that: the new one could not be made",
+                "give them the rows that they lack, or delete them; they are\n"
+                + orphans(key, one.table.sql, key.references.sql, "c.*"),
+            )
 
 
 def _findings(conn: Connection, asked: Findings) -> Iterator[Hazard]:

@@ -10,12 +10,13 @@ from ecluse.engine.context import Connection, Run
 from ecluse.engine.journal import RunRecord
 from ecluse.engine.moving.proving import Alone, verify_moves
 from ecluse.errors import AnotherRun, ProofFailed
-from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Flow, Member
-from ecluse.model.names import Name, ident, literal
+from ecluse.model.names import Name, literal
+from ecluse.model.plan import ForeignKey
 from ecluse.model.report import Account, Comparison, Event, Probe, Verification
 from ecluse.planning import flow_sql, roster_sql, switch_sql
 from ecluse.planning.flow_sql import Places, column_list
+from ecluse.planning.foreign_keys import orphans
 from ecluse.planning.old_shape import told
 from ecluse.proof.joint import prove
 from ecluse.proof.pairs import Scope, not_pending
@@ -129,55 +130,63 @@ def _reasons(run: Run, both: Readers, flow: Flow, alias: str, scope: Scope) -> d
 
 
 def _keys(run: Run, conn: Connection, switched: bool, alone: Alone) -> list[Probe]:
-    """Every foreign key that the switch makes would hold: no row refers to one that is merged or in quarantine."""
+    """Every foreign key that the switch makes would hold: no row refers to one that is merged or in quarantine.
+
+    One that is NOT VALID says nothing of the rows that were there: it may have as many orphans as it had.
+    """
     found = []
     for key in (*run.plan.foreign_keys, *run.plan.outside_keys):
         if key.now is None or key.now.references is None:
             continue
         title = f"foreign key {key.now.name} of {key.table}"
-        orphans = _orphans(run, conn, key.table, key.now, switched)
-        if orphans and not switched:
+        without = _orphans(run, conn, key, switched)
+        if without and not switched:
             try:
                 with alone():
-                    orphans = _orphans_drained(run, conn, key.table, key.now)
+                    without = _orphans_drained(run, conn, key)
             except AnotherRun:
                 found.append(Probe(title, passed=False, ran=False, details="another run works; verify again after it"))
                 continue
-        details = f"{orphans:,} rows refer to no row of {key.now.references}" if orphans else ""
-        found.append(Probe(title, passed=not orphans, details=details))
+        details = f"{without:,} rows refer to no row of {key.now.references}" if without else ""
+        found.append(Probe(title, passed=not without, details=details))
     return found
 
 
-def _orphans_drained(run: Run, conn: Connection, table: Name, key: Constraint) -> int:
+def _orphans_drained(run: Run, conn: Connection, key: ForeignKey) -> int:
     """Count again with nothing pending: the drain and the count see the same snapshot, however busy the writers are."""
     drain.drain(run, conn, drain.FORWARD, run.building)
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         drain.drain_here(run, conn, drain.FORWARD, run.building)
-        return _orphans(run, conn, table, key, switched=False)
+        return _orphans(run, conn, key, switched=False)
 
 
-def _orphans(run: Run, conn: Connection, table: Name, key: Constraint, switched: bool) -> int:
-    assert key.references is not None
+def _orphans(run: Run, conn: Connection, key: ForeignKey, switched: bool) -> int:
+    """Rows without the row that they refer to, beyond those that a key that is NOT VALID had before."""
+    assert key.now is not None and key.now.references is not None
     new = set() if switched else {m.table.name for m in switch_sql.visible(run.plan)}
-
     beside = {m.table.name: m for m in run.plan.joining} if not switched else {}
+    referred = column_list(key.now.referenced_columns)
 
     def where(name: Name) -> str:
         if name in beside:
-            columns = column_list(key.referenced_columns)
             also = joining.staged(run.plan, beside[name]).sql
-            return f"(SELECT {columns} FROM {name.sql} UNION ALL SELECT {columns} FROM {also})"
+            return f"(SELECT {referred} FROM {name.sql} UNION ALL SELECT {referred} FROM {also})"
         return (name.within(run.plan.next_schema) if name in new else name).sql
 
-    matches = " AND ".join(
-        f"p.{ident(theirs)} = c.{ident(ours)}" for ours, theirs in zip(key.columns, key.referenced_columns, strict=True)
+    found = _count(conn, orphans(key.now, where(key.table), where(key.now.references)))
+    was = key.before
+    if not found or key.now.valid or was is None or was.valid or was.references is None:
+        return found
+    kept = {m.table.name for flow in run.plan.flows for m in flow.old.members} if switched else set()
+    table, references = (
+        (name.within(run.plan.kept_schema) if name in kept else name).sql for name in (key.table, was.references)
     )
-    full = " AND ".join(f"c.{ident(ours)} IS NOT NULL" for ours in key.columns)
-    row = conn.execute(
-        f"SELECT count(*) FROM {where(table)} c WHERE {full} "
-        f"AND NOT EXISTS (SELECT 1 FROM {where(key.references)} p WHERE {matches})"
-    ).fetchone()
+    return max(0, found - _count(conn, orphans(was, table, references)))
+
+
+def _count(conn: Connection, query: str) -> int:
+    row = conn.execute(query.encode()).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -50,6 +50,16 @@ def _repointed(inv: Inventory, key: Constraint) -> Constraint:
     return replace(key, definition=definition, references=name, referenced_columns=named)
 
 
+def orphans(key: Constraint, table: str, references: str, columns: str = "count(*)") -> str:
+    """The rows of the one that refer to no row of the other, or how many; both as they stand in a FROM."""
+    matches = " AND ".join(
+        f"p.{ident(theirs)} = c.{ident(ours)}" for ours, theirs in zip(key.columns, key.referenced_columns, strict=True)
+    )
+    full = " AND ".join(f"c.{ident(ours)} IS NOT NULL" for ours in key.columns)
+    alone = f"NOT EXISTS (SELECT 1 FROM {references} p WHERE {matches})"
+    return f"SELECT {columns} FROM {table} c WHERE {full} AND {alone}"
+
+
 def outside_keys(inv: Inventory) -> tuple[ForeignKey, ...]:
     keys = []
     for name in inv.old:
