@@ -412,6 +412,7 @@ def test_a_role_that_may_little_is_told_what_it_could_not_see(shop: Shop) -> Non
     stranger = replace(shop.database, conninfo=make_conninfo(shop.database.conninfo, user=shop.app))
     found = examine_database(stranger, Path(), ALL)
     assert {f.id for f in found if f.level == "wrong"} == {"no-right-to-create"}
+    assert [f.found for f in found if f.id == "tables-of-others"] == ["7 tables of 'postgres'"]
     unseen = {f.id: f.found for f in found if not f.seen}
     assert unseen.keys() == {"disk-nearly-full", "long-transaction", "sequence-behind", "sequence-near-its-end"} - (
         {"long-transaction"} - unseen.keys()  # where nobody else is there

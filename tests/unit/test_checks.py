@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from ecluse.checkup.connection import cause_of
+from ecluse.checkup.examine import refused
 from ecluse.checkup.registry import CHECKS, TOPICS, chosen
-from ecluse.errors import WrongUsage
+from ecluse.errors import EcluseError, WrongUsage
+from ecluse.model.settings import parse_settings
+from ecluse.postgres.connect import resolve
 
 
 def test_every_check_has_an_id_of_its_own_and_says_what_it_means_and_how_to_put_it_right() -> None:
@@ -48,3 +52,20 @@ def test_checks_are_chosen_by_id_and_by_topic() -> None:
     assert chosen(("tables", "drift"), ("invalid-index",)) == (tables | {"drift"}) - {"invalid-index"}
     with pytest.raises(WrongUsage, match="did you mean 'drift'"):
         chosen(("drft",), ())
+
+
+def test_no_check_is_without_a_test_that_makes_it_speak() -> None:
+    here = Path(__file__).parents[1]
+    tests = "".join(
+        file.read_text(encoding="utf-8") for file in (*here.glob("checkup/*.py"), *here.glob("*/test_*.py"))
+    )
+    assert [check.id for check in CHECKS if f'"{check.id}"' not in tests and f" {check.id} " not in tests] == []
+
+
+def test_an_embedded_server_that_is_not_there(tmp_path: Path) -> None:
+    settings = parse_settings('[databases.app]\nurl = "embedded:app"\npostgres_bin = "/nowhere"\n')
+    with pytest.raises(EcluseError) as caught:
+        resolve(settings, "app", tmp_path)
+    (found,) = refused(caught.value)
+    assert (found.id, found.level, "/nowhere" in found.found) == ("embedded-server", "wrong", True)
+    assert found.fix

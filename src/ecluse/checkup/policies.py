@@ -10,6 +10,7 @@ import psycopg
 
 from ecluse.checkup.check import OF_APPLICATION, Found, Patient, Topic, Unseen, listed
 from ecluse.model.names import Name, ident
+from ecluse.postgres.failures import translate
 
 POLICIES = Topic("policies", "Policies")
 
@@ -190,5 +191,5 @@ def _explained(at: Patient, table: Name, role: str) -> str:
         except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
             raise
         except psycopg.Error as error:
-            return error.diag.message_primary or ""
+            return translate(error).message
     return ""
