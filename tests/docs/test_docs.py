@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from ecluse.cli.main import cli
 from ecluse.errors import all_errors
@@ -20,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
 _COMMAND = re.compile(r"^\s*\$ (ecluse\b.*|make\b.*)$", re.M)
+_FENCED = re.compile(r"^```(yaml|text)\n(.*?)^```", re.M | re.S)
+_IN_JOBS = re.compile(r"(?:- (?:run: )?|&& )(ecluse [^&>|\n]*)")
 _INLINE = re.compile(r"`(ecluse [a-z][^`]*)`")
 _LINK = re.compile(r"\]\(([^)#]+?)\)")
 _CODE = re.compile(r"\bECL\d{3}\b")
@@ -30,6 +33,9 @@ def _commands() -> Iterator[tuple[str, str]]:
         text = page.read_text(encoding="utf-8")
         for line in [*_COMMAND.findall(text), *_INLINE.findall(text)]:
             yield page.name, line
+        for _, block in _FENCED.findall(text):
+            for line in _IN_JOBS.findall(block):
+                yield page.name, line.partition("#")[0].strip()
 
 
 def test_reference_is_what_the_program_says() -> None:
@@ -86,3 +92,17 @@ def test_every_error_has_a_code_of_its_own_and_a_meaning() -> None:
     codes = [error.code for error in all_errors()]
     assert len(codes) == len(set(codes))
     assert all(error.__doc__ and error.__doc__.strip().endswith((".", ".`")) for error in all_errors())
+
+
+def test_the_jobs_of_the_pipelines_can_be_read() -> None:
+    """The YAML is YAML, its commands are found above, and what it keeps of a job exists."""
+    page = (ROOT / "docs/how-to/in-a-pipeline.md").read_text(encoding="utf-8")
+    github, gitlab = (yaml.safe_load(block) for kind, block in _FENCED.findall(page) if kind == "yaml")
+    steps = [step["run"] for job in github["jobs"].values() for step in job["steps"] if "run" in step]
+    script = [line for job in gitlab.values() if isinstance(job, dict) for line in job.get("script", [])]
+    found = {line for name, line in _commands() if name == "in-a-pipeline.md"}
+    said = [line.partition(" > ")[0].strip() for line in (*steps, *script) if line.startswith("ecluse")]
+    assert len(said) > 15 and set(said) <= found
+    assert all(
+        "--yes" in line for line in said if line.split()[1] in ("apply", "switch", "rollback") and "--dry" not in line
+    )
