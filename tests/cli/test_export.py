@@ -192,6 +192,17 @@ def test_alembic_upgrades_and_downgrades(kind: str, fresh_database: Callable[[],
     like(written, harness.snapshot(wanted))
 
 
+ASKING = """
+name = "asking"
+[[operation]]
+kind = "sql"
+title = "what is held"
+up = "CREATE INDEX ON public.t (id)"
+down = ""
+verify = "SELECT count(*) = 0 FROM ecluse.quarantine"
+"""
+
+
 def test_what_only_the_engine_can_do_is_refused_by_name(
     database: Database, second_database: Database, tmp_path: Path
 ) -> None:
@@ -199,6 +210,12 @@ def test_what_only_the_engine_can_do_is_refused_by_name(
     with open_session(database, role="export") as conn, pytest.raises(CannotExport) as refused:
         export(moving.plan(), conn)
     assert "public.invitations comes from 'origin'" in refused.value.details
+    load(database, "CREATE TABLE t (id int PRIMARY KEY)")
+    asking = tmp_path / "asking.toml"
+    asking.write_text(ASKING)
+    with open_session(database, role="export") as conn, pytest.raises(CannotExport) as refused:
+        export(Stage(database, asking).plan(), conn)
+    assert refused.value.details == "'what is held' asks the journal, which a script has not"
 
 
 def test_the_command(project: Project) -> None:

@@ -7,6 +7,7 @@ switch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ _NOT_OURS = (
     "idle_session_timeout",
     "transaction_timeout",
 )
+_JOURNAL = re.compile(rf"""\b{flow_sql.JOURNAL}"?\s*\.\s*"?\w""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,9 @@ def _refuse(plan: Plan) -> None:
         for m in plan.joining
     ]
     found += [f"'{t.alias}' is read from the database when a run begins" for t in plan.inputs if t.query]
+    scripts = [(d.title, d.up + d.verify + d.down) for d in plan.defines]
+    scripts += [(s.title, s.up + s.verify + (s.down or "")) for s in plan.scripts]
+    found += [f"'{title}' asks the journal, which a script has not" for title, text in scripts if _JOURNAL.search(text)]
     if plan.old_shape_for:
         roles = ", ".join(plan.old_shape_for)
         found.append(
