@@ -69,7 +69,9 @@ def test_what_pgbench_makes_is_rehearsed_and_then_applied(bench: Project) -> Non
     assert apply["low"] < apply["seconds"] * 10 < apply["high"]
     kept = json.loads(Path(value["record"]).read_text())
     assert kept["fingerprint"] == value["fingerprint"] and kept["passed"]
-    assert Path(value["report"]).stat().st_mode & 0o077 == 0
+    report = Path(value["report"])
+    assert report.stat().st_mode & 0o077 == 0 and "The rehearsal passed" in report.read_text()
+    assert json.loads(report.with_name("report.json").read_text())["fingerprint"] == value["fingerprint"]
     same(snapshot(bench.database), before)
     assert not list((bench.folder / ".ecluse" / "throwaway").iterdir())
 

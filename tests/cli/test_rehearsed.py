@@ -34,7 +34,7 @@ def test_a_protected_database_wants_a_rehearsal_of_this_very_plan(tmp_path: Path
     assert project.run("apply", "uuids", "--yes").status == 0, "a run that has begun goes on"
     assert project.run("rollback", "uuids", "--yes").status == 0
 
-    assert project.run("apply", "uuids", "--yes", "--switch", "--without-rehearsal", "tried on staging").status == 0
+    assert project.run("apply", "uuids", "--yes", "--without-rehearsal", "tried on staging").status == 0
     assert "not rehearsed: tried on staging" in project.run("status").out
     assert project.run("rollback", "uuids", "--yes").status == 0
     kept = project.run("status", "--all", "--json").value["runs"][0]

@@ -139,6 +139,26 @@ def test_a_move_is_rehearsed_with_a_copy_of_its_origin(
     assert {one.shape: one.committed > 10 for one in found.record.written} == {"old": True, "new": True}
 
 
+def test_the_old_application_goes_on_with_the_old_shape(database: Database, folder: Path) -> None:
+    load(database, "DO $$ BEGIN CREATE ROLE rehearsed_old LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    load(database, "CREATE TABLE people (id text PRIMARY KEY DEFAULT gen_random_uuid()::text, name text, age integer)")
+    load(database, "INSERT INTO people (name, age) SELECT 'n' || n, n FROM generate_series(1, 300) n")
+    load(database, "GRANT SELECT, INSERT, UPDATE, DELETE ON people TO rehearsed_old; ANALYZE")
+    try:
+        migration = parse_migration(f'old_shape_for = ["rehearsed_old"]\n{IDS}', "ids.toml", lambda name: "")
+        found = rehearsed(migration, {"app": database}, folder, silent)
+        assert found.record.passed, found.failures
+        assert not found.record.notes
+        assert {one.shape: one.committed > 10 for one in found.record.written} == {
+            "old": True,
+            "new": True,
+            "old, kept": True,
+        }
+        assert "retire" in {step.step for step in found.record.steps}
+    finally:
+        load(database, "DROP OWNED BY rehearsed_old; DROP ROLE rehearsed_old")
+
+
 def test_a_stop_leaves_nothing(database: Database, folder: Path) -> None:
     load(database, SCORES)
     stop = Stop()

@@ -48,12 +48,13 @@ def write_rehearsal(project: Path, rehearsal: Rehearsal) -> Path:
     return file
 
 
-def write_report(project: Path, rehearsal: Rehearsal, value: dict[str, Any]) -> Path:
-    """Keep all that a rehearsal found beside the project's other reports, for its owner's eyes; returns the file."""
+def write_report(project: Path, rehearsal: Rehearsal, value: dict[str, Any], page: str) -> Path:
+    """Keep all that a rehearsal found beside the project's other reports, for its owner's eyes; returns the page."""
     moment = rehearsal.at.replace(":", "").replace("-", "")
     folder = project / ".ecluse" / "reports" / f"{rehearsal.migration}-rehearsal-{moment}"
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "report.json"
-    file.touch(mode=0o600)
-    file.write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")
-    return file
+    for name, text in (("report.json", json.dumps(value, indent=2, default=str) + "\n"), ("report.html", page)):
+        file = folder / name
+        file.touch(mode=0o600)
+        file.write_text(text, encoding="utf-8")
+    return folder / "report.html"

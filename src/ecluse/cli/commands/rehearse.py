@@ -14,6 +14,7 @@ from ecluse.cli.progress import listening
 from ecluse.cli.project import Project
 from ecluse.cli.render import rehearsals
 from ecluse.cli.render.json import plain
+from ecluse.cli.render.rehearsal_page import page
 from ecluse.errors import WrongUsage
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def rehearse(
 
     The outcome is kept in rehearsals/ beside ecluse.toml. Commit it: `apply` on a protected database asks for it.
     """
+    from ecluse.certificate import html
     from ecluse.engine.context import Stop
     from ecluse.engine.rehearsal.rehearse import Asked
     from ecluse.engine.rehearsal.rehearse import rehearse as carry_out
@@ -91,7 +93,7 @@ def rehearse(
         found = carry_out(asked, listener, stop)
     value = rehearsal_values(found)
     value["record"] = str(write_rehearsal(project.folder, found.record))
-    value["report"] = str(write_report(project.folder, found.record, value))
+    value["report"] = str(write_report(project.folder, found.record, value, html(page(plain(value)))))
     invocation.conclude(value, rehearsals.rehearsed)
     if found.record.passed:
         invocation.next(f"ecluse apply {migration}")

@@ -10,9 +10,9 @@ from ecluse.cli.render import human
 
 def rehearsed(value: dict[str, Any]) -> Iterator[str]:
     """All of it, the verdict last."""
-    yield f"{human.heading(value['migration'])}, rehearsed on {_what(value)}"
+    yield f"{human.heading(value['migration'])}, rehearsed on {what(value)}"
     yield from _figures(value["steps"])
-    yield from _written(value["written"])
+    yield from written(value["written"])
     yield from _account(value)
     yield from _estimate(value)
     for note in value["notes"]:
@@ -30,7 +30,8 @@ def rehearsed(value: dict[str, Any]) -> Iterator[str]:
     yield f"{human.heading(value['migration'])}, plan {value['fingerprint']}: {verdict}"
 
 
-def _what(value: dict[str, Any]) -> str:
+def what(value: dict[str, Any]) -> str:
+    """What was rehearsed, in words."""
     names = ", ".join(f"'{one['name']}'" for one in value["copied"])
     sample = "all rows" if value["sample"] >= 100 else f"{value['sample']:g} % of the rows"
     where = f", beside '{value['on']}'" if value["on"] else ""
@@ -45,11 +46,11 @@ def _figures(steps: list[dict[str, Any]]) -> Iterator[str]:
             step["step"],
             human.duration(step["seconds"]),
             human.count(step["rows_per_second"]) if step["rows_per_second"] else "",
-            _size(step["wal_bytes"]),
-            _size(step["disk_bytes"]),
-            _time(step["longest_lock"]),
-            _time(step["worst_stall"]),
-            _time(step["median"]),
+            size(step["wal_bytes"]),
+            size(step["disk_bytes"]),
+            moment(step["longest_lock"]),
+            moment(step["worst_stall"]),
+            moment(step["median"]),
             human.answer(False) if step["failed"] else human.answer(True),
         )
         for step in steps
@@ -57,16 +58,19 @@ def _figures(steps: list[dict[str, Any]]) -> Iterator[str]:
     yield from human.table([head, *rows], right=range(1, 8))
 
 
-def _size(octets: int | None) -> str:
+def size(octets: int | None) -> str:
+    """A size, or nothing."""
     return "" if octets is None else human.size(octets)
 
 
-def _time(seconds: float | None) -> str:
+def moment(seconds: float | None) -> str:
+    """A time, or nothing."""
     return human.duration(seconds) if seconds else ""
 
 
-def _written(written: list[dict[str, Any]]) -> Iterator[str]:
-    for one in written:
+def written(all_: list[dict[str, Any]]) -> Iterator[str]:
+    """What the load did."""
+    for one in all_:
         refused = f", {human.many(one['refused'], 'statement')} refused by constraints" if one["refused"] else ""
         failed = f", {one['failed']:,} FAILED" if one["failed"] else ""
         yield f"  writes of the application, {one['shape']} shape: {one['committed']:,} committed{refused}{failed}"

@@ -211,7 +211,7 @@ def _works(conn: psycopg.Connection[tuple[Any, ...]], statement: str) -> bool:
 def _keys(conn: psycopg.Connection[tuple[Any, ...]], found: Writes) -> list[tuple[str, ...]]:
     try:
         return [tuple(row) for row in conn.execute(found.keys(_KEYS).encode())]
-    except psycopg.errors.WrongObjectType:  # a view
+    except (psycopg.errors.WrongObjectType, psycopg.errors.FeatureNotSupported):  # a view
         said = ", ".join(f"m.{ident(name)}::text" for name in found.key)
         return [tuple(row) for row in conn.execute(f"SELECT {said} FROM {found.source} AS m LIMIT {_KEYS}".encode())]
 

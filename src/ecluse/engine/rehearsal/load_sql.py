@@ -92,7 +92,9 @@ def writes(table: Table, source: str, distinct: frozenset[str] = frozenset()) ->
         insertable &= _freshen(table, tuple(key), referring, fresh, left_out)
     unique = {name for key in keys for name in key} | distinct
     partly = {name for index in table.indexes if index.unique for name in index.uses}
-    fixed = unique | partly | referring
+    # Of what a CHECK speaks, as of the role of a message, the values say what kind of row it is.
+    checked = {name for constraint in table.constraints if constraint.kind == "c" for name in constraint.columns}
+    fixed = unique | partly | referring | checked
     changeable = tuple(c.name for c in table.columns if c.written and c.name not in fixed and not _meant(c))
     for column in table.columns:
         # A document of another row may hold its key: the new row begins without one, where it may.
