@@ -83,6 +83,10 @@ def test_from_a_new_migration_to_a_drifted_database(
     assert "tags_conversation_id_idx" in drifted.out and "NOT ready." in drifted.out
     [drift] = project.run("plan", "--check", "uuids", "--json").value["drift"]
     assert (drift["migration"], drift["status"], len(drift["reasons"])) == ("uuids", "switched", 1)
+    assert project.run("finish", "uuids", "--confirm", saved).status == 0
+    assert "ecluse doctor --accept uuids" in project.run("plan", "--check", "uuids").out
+    assert project.run("doctor", "--accept", "uuids").status == 0
+    assert verdicts(project, "uuids", status=0)["uuids"]["status"] == "finished"
 
 
 def test_what_could_not_be_asked_is_no_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -119,9 +119,12 @@ def _drifted(database: Database) -> Iterator[dict[str, Any]]:
         with open_session(database, role="plan check") as conn:
             found = drift(conn)
     except EcluseError as error:
-        yield {"database": str(database), "migration": "", "asked": False, "reasons": _told(error)}
+        yield {"database": str(database), "migration": "", "asked": False, "reasons": _told(error), "hint": ""}
         return
     for each in found:
         reasons = [str(deviation) for deviation in each.deviations]
         known = {"database": str(database), "migration": each.migration, "run": each.run, "status": each.status}
-        yield known | {"asked": True, "known": each.known, "reasons": reasons}
+        # Before `finish`, a proof and a rollback go by what was promised: nobody can say that it was meant.
+        meant = f"put it back; or, if it is meant: ecluse doctor --accept {each.migration}"
+        hint = meant if each.status == "finished" else f"ecluse verify {each.migration}"
+        yield known | {"asked": True, "known": each.known, "reasons": reasons, "hint": hint if reasons else ""}

@@ -22,6 +22,7 @@ def lines(value: dict[str, Any]) -> Iterator[str]:
             left = f", since '{drift['migration']}' was {drift['status']}" if drift["migration"] else ""
             yield f"  {drift['database']}: {human.answer(False)} changed{left}" if left else f"  {drift['database']}"
             yield from (f"      {reason}" for reason in drift["reasons"])
+            yield from human.labelled("      hint: ", drift["hint"])
         elif not drift["known"]:
             yield f"  '{drift['migration']}' is of an earlier version, which noted nothing to compare with"
     yield "Ready." if value["ok"] else "NOT ready."
