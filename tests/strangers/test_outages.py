@@ -1,4 +1,4 @@
-"""A wrong password, a server that is not there: every command of the safety net says so, and leaves nothing half made."""
+"""A wrong password, a server that is not there: every command of the safety net says so, and nothing is half made."""
 
 from __future__ import annotations
 
