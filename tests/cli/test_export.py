@@ -111,6 +111,10 @@ def test_it_refuses_other_tables_and_never_loses_new_writes(database: Database, 
         assert refused.returncode != 0 and told in refused.stderr, refused.stderr
         same(harness.snapshot(database), before)
     assert psql(database, made[0]).returncode == 0
+    load(database, "CREATE VIEW public.stranger AS SELECT * FROM public.people")
+    refused = psql(database, tmp_path / "rollback.sql")
+    assert refused.returncode != 0 and "public.stranger" in refused.stderr, refused.stderr
+    load(database, "DROP VIEW public.stranger")
     load(database, lines_of(case / "writers_new.sql")[0].replace("{n}", "1"))
     refused = psql(database, tmp_path / "rollback.sql")
     assert refused.returncode != 0

@@ -18,7 +18,7 @@ from ecluse.engine.archive import drop_name
 from ecluse.engine.context import Connection, Run
 from ecluse.engine.exporting import checks
 from ecluse.errors import CannotExport
-from ecluse.model.flow import Flow
+from ecluse.model.flow import Flow, Member
 from ecluse.model.names import ident, literal
 from ecluse.model.plan import Define, Plan, SqlChange
 from ecluse.planning import ddl_objects, ddl_table, dry_run_sql, enum_sql, flow_sql, roster_sql, switch_sql
@@ -189,13 +189,19 @@ class _Maker:
         yield from switch_sql.validate_keys((*plan.foreign_keys, *plan.outside_keys))
         yield from self.probes(plan.defines, tuple(s for s in plan.scripts if s.phase != "after"))
         yield from self.dropped_beside()
-        # What is left in it are the tables that no application sees.
-        yield f"DROP SCHEMA {ident(plan.next_schema)} CASCADE"
+        yield from self.dropped_next(m for f in plan.flows for m in f.new.members if not m.placed)
         about = f"the old shape of '{plan.migration}', exported by Écluse, plan {plan.fingerprint}"
         yield f"COMMENT ON SCHEMA {ident(plan.kept_schema)} IS {literal(about)}"
 
     def dropped_beside(self) -> Iterator[str]:
         yield from (f"DROP TABLE {name.sql}" for name in self.beside.loaded)
+
+    def dropped_next(self, members: Iterable[Member]) -> Iterator[str]:
+        """The next schema with what is left in it. No CASCADE: what somebody made on it is not ours to drop."""
+        names = ", ".join(member.table.name.within(self.plan.next_schema).sql for member in members)
+        if names:
+            yield f"DROP TABLE {names}"
+        yield f"DROP SCHEMA {ident(self.plan.next_schema)}"
 
     def own(self, scripts: Iterable[str]) -> Iterator[str]:
         """A user's scripts, statement by statement, under the search_path that the database gives them."""
@@ -234,7 +240,7 @@ class _Maker:
         for was, column, now, becomes in switch_sql.identity_columns(plan):
             statements.append(checks.carry_identity((now.within(plan.next_schema), becomes), (was, column)))
         statements += switch_sql.validate_before(plan)
-        statements.append(f"DROP SCHEMA {ident(plan.next_schema)} CASCADE")
+        statements += self.dropped_next(switch_sql.visible(plan))
         statements.append(f"DROP SCHEMA {ident(plan.kept_schema)}")
         statements += self.own(s.down or "" for s in reversed(plan.scripts) if s.phase == "before")
         statements += [enum_sql.drop(enum.name) for enum in reversed(plan.enums) if enum.made]
