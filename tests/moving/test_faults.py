@@ -150,7 +150,7 @@ def test_no_rollback_after_a_finish_that_died_with_the_old_table_gone(places: Pl
     places.apply()
     places.switch()
     with pytest.raises(Halted):
-        places.finish(tmp_path / "archive", Listener(at=2))
+        places.finish(tmp_path / "archive", Listener(at=3))
     with pytest.raises(WrongState, match="nothing to come home to"):
         places.rollback()
     places.finish(tmp_path / "archive")
