@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -19,6 +20,8 @@ from ecluse.model.backup import Manifest
 from ecluse.model.names import Name
 from ecluse.model.report import Event
 from ecluse.postgres.connect import Database
+from ecluse.recipes.registry import RECIPES
+from ecluse.supabase.prepare import prepare
 from tests.backup.conftest import bench, fill_nasty, taken
 
 Tried = Callable[..., Manifest]
@@ -179,3 +182,20 @@ def test_what_a_server_lacks_is_no_verification(shop: Database, tmp_path: Path, 
             tried(backup.folder, on)
         assert "--on NAME" in lacking.value.hint and "not verified" in lacking.value.state
     assert read_manifest(backup.folder).checked is None
+
+
+def test_the_samples_of_the_recipes(fresh_database: Callable[[], Database], tmp_path: Path, tried: Tried) -> None:
+    for name, recipe in RECIPES.items():
+        made = {each: replace(fresh_database(), name=each) for each in recipe.databases or ("app",)}
+        if "people" in made:
+            prepare(made["people"])
+        generation = next(iter(recipe.generations))
+        with contextlib.ExitStack() as stack:
+            conns = {
+                each: stack.enter_context(psycopg.connect(database.conninfo, autocommit=True))
+                for each, database in made.items()
+            }
+            recipe.load(conns, generation, 60, 1)
+        for each, database in made.items():
+            manifest = tried(taken(database, tmp_path / name / each).folder, database)
+            assert manifest.verified and manifest.rows > 50, name
