@@ -20,6 +20,9 @@ from tests.cli.conftest import Project, Result, await_answer, ended, load, write
 from tests.conftest import FAST, MAJOR, PROGRAMS
 
 HERE = ("--on", "app")
+DUMPING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ecluse dump'"
+)
 
 
 @pytest.fixture
@@ -93,6 +96,11 @@ def test_stopped(small: Project, number: signal.Signals) -> None:
         process = in_dump(small, holder)
         process.send_signal(number)
         stopped = ended(process)
+        for _ in range(100):  # its session, which waits for the view, is ended as well
+            if small.execute(DUMPING) == [(0,)]:
+                break
+            time.sleep(0.05)
+        assert small.execute(DUMPING) == [(0,)]
     assert (stopped.status, stopped.error["code"]) == (130, "ECL506")
     assert stopped.error["state"] == "no backup was kept; the database was only read"
     nothing_left(small)

@@ -47,6 +47,7 @@ def run_program(
             text=True,
             errors="replace",
             umask=0o077,
+            process_group=0,  # Ctrl-C is ours: whoever runs this decides what it means, and ends the program
         )
         running(process)
         said: list[str] = []
