@@ -30,7 +30,11 @@ _HOLDS = """
 
 
 class Missed(Exception):
-    """The program ended before it could be killed."""
+    """The program ended before it could be killed, after so many `seconds` of work."""
+
+    def __init__(self, said: str, seconds: float = 0.0) -> None:
+        super().__init__(said)
+        self.seconds = seconds
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ def run(contender: Contender, scene: Scene, kill: Kill = None, seconds: float = 
     if kill is None:
         return Ran(contender.complaint(status, said), seconds)
     if status != -signal.SIGKILL:
-        raise Missed(said)
+        raise Missed(said, seconds)
     _rest(scene)
     return Ran(Ended(status, "killed"), seconds)
 
