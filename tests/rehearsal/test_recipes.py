@@ -26,11 +26,13 @@ def conversations(app: Database, people: Database, folder: Path) -> Stage:
 
 
 def providers(app: Database, people: Database, folder: Path) -> Stage:
+    prepare(app)
     sample(app, GENERATIONS[0], 300)
     return write(app, folder)
 
 
 def users(app: Database, people: Database, folder: Path) -> Stage:
+    prepare(app)
     return test_self_hosted_supabase.written(app, folder, 400)
 
 
@@ -46,8 +48,6 @@ def test_a_recipe_passes_its_rehearsal(
     open_folder: Path,
     tmp_path: Path,
 ) -> None:
-    prepare(database)
-    prepare(second_database)
     try:
         stage = make(database, second_database, tmp_path)
         migration = read_migration(stage.file)
@@ -57,5 +57,4 @@ def test_a_recipe_passes_its_rehearsal(
         plan = make_plan(databases[migration.database], migration, origins=databases.__getitem__)
         assert found.record.fingerprint == plan.fingerprint
     finally:
-        for each in (database, second_database):
-            drop_roles(each)
+        drop_roles(second_database if make is profiles else database)
