@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ecluse.errors import MissingProgram, MissingRights, ProgramFailed
-from ecluse.postgres.binaries import client_programs
+from ecluse.errors import EmbeddedServerFailed, MissingProgram, MissingRights, ProgramFailed
+from ecluse.postgres.binaries import bin_dir, client_programs, installed_bin_dirs, nearest_server
 from ecluse.postgres.connect import Database, open_session
 from ecluse.postgres.dump import run_program
 from ecluse.postgres.embedded import EmbeddedServer
@@ -23,8 +23,9 @@ _FAST = {"fsync": "off"}
 _ABANDON = """
 import os, sys
 from pathlib import Path
+from ecluse.postgres.binaries import nearest_server
 from ecluse.postgres.throwaway import throwaway_server
-with throwaway_server(Path(sys.argv[1]), 18, {"fsync": "off"}) as server:
+with throwaway_server(Path(sys.argv[1]), nearest_server(18), {"fsync": "off"}) as server:
     os._exit(9)
 """
 
@@ -44,7 +45,7 @@ def test_a_throwaway_server_is_gone_afterwards_and_so_is_one_whose_process_was_k
     assert left.exists()  # young: somebody may be making it
     before = time.time() - 100
     os.utime(left, (before, before))
-    with throwaway_server(project, 18, _FAST) as server:
+    with throwaway_server(project, nearest_server(18), _FAST) as server:
         assert not left.exists()
         with psycopg.connect(server.conninfo()) as conn:
             assert conn.execute("SELECT 1").fetchone() == (1,)
@@ -105,6 +106,17 @@ def test_a_program_is_given_no_password_and_repeats_no_value(database: Database,
 def test_a_server_that_is_newer_than_every_pg_dump_is_told() -> None:
     with pytest.raises(MissingProgram, match="PostgreSQL 99"):
         client_programs(99)
+
+
+def test_the_nearest_server_has_the_extensions_where_one_has() -> None:
+    assert nearest_server(18) == nearest_server(19) == nearest_server(18, ["plpgsql"]) == bin_dir(18)
+    assert nearest_server(16) == bin_dir(16)
+    assert nearest_server(18, ["of_nobody"]) == bin_dir(18)
+    with pytest.raises(EmbeddedServerFailed, match="99 or newer"):
+        nearest_server(18, oldest=99)
+    with_contrib = [folder for folder in installed_bin_dirs().values() if (folder / "vacuumlo").exists()]
+    if with_contrib:  # it comes with the extensions
+        assert nearest_server(18, ["pgcrypto"]) in with_contrib
 
 
 def test_who_waits_for_a_lock_of_ours_is_seen(database: Database) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ecluse.postgres.binaries import bin_dir
 from ecluse.postgres.copies.place import Place, own_place
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "shared_buffers": "64MB"}
@@ -15,5 +16,5 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "shared_buffers": "64MB"}
 @pytest.fixture(scope="package")
 def place(open_folder: Path) -> Iterator[Place]:
     """A throw-away server of the newest version."""
-    with own_place(open_folder / "rehearsals", 18, FAST) as found:
+    with own_place(open_folder / "rehearsals", bin_dir(18), FAST) as found:
         yield found

@@ -238,6 +238,23 @@ def test_a_migration_that_ends_up_weaker_than_it_says_fails(stage: Stage) -> Non
     stage.rollback()
 
 
+def test_a_probe_that_writers_met_each_time_did_not_run(stage: Stage) -> None:
+    """As when applications never stop to write what it counts."""
+    met = """DO $$ BEGIN RAISE EXCEPTION 'met' USING ERRCODE = 'serialization_failure'; END $$"""
+    object_ = (
+        'kind = "define"\ntitle = "f"\nup = "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS \'SELECT 1\'"\n'
+    )
+    stage.file.write_text(f'{MIGRATION}\n[[operation]]\n{object_}verify = """{met}"""\n')
+    stage.apply()
+    with pytest.raises(ProofFailed) as caught:
+        stage.engine().switch("rows")
+    assert "writers were in its way" in caught.value.details
+    assert caught.value.hint == "ecluse verify rows"
+    (probe,) = [p for p in stage.engine().verify("rows").probes if not p.passed]
+    assert not probe.ran
+    stage.rollback()
+
+
 def test_the_probes_leave_no_trace(stage: Stage) -> None:
     before = snapshot(secured(stage).database)
     stage.verify()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecluse.backup.snapshot import session_of
-from ecluse.errors import EcluseError, NotVerifiable
+from ecluse.errors import EcluseError, EmbeddedServerFailed, NotVerifiable
 from ecluse.model.backup import Locale, Manifest
 from ecluse.model.names import ident, literal
-from ecluse.postgres.binaries import server_programs
+from ecluse.postgres.binaries import nearest_server
 from ecluse.postgres.connect import Database, Session
 from ecluse.postgres.throwaway import throwaway_database, throwaway_server
 
@@ -38,19 +38,20 @@ class Place:
 
 @contextlib.contextmanager
 def throwaway_place(project: Path, manifest: Manifest) -> Iterator[Place]:
-    """A database on a server of our own, of the same major version or the next newer there is, with the roles.
+    """A database on a server of our own, of the same major version or the next newer that has the extensions.
 
-    Raises NotVerifiable where there is none, or where it lacks an extension.
+    The roles are there. Raises NotVerifiable where there is no such server, or where it lacks an extension.
     """
     major = manifest.versions.server // 10000
-    fitting = [version for version in server_programs() if version >= major]
-    if not fitting:
+    try:
+        programs = nearest_server(major, manifest.extensions, oldest=major)
+    except EmbeddedServerFailed:
         raise NotVerifiable(
             f"there is no PostgreSQL {major} or newer here that the backup could be tried on",
             hint="name a server: --on NAME",
             state=_KEPT,
-        )
-    with throwaway_server(project, min(fitting), _HASTY) as server:
+        ) from None
+    with throwaway_server(project, programs, _HASTY) as server:
         base = Database("throw-away", server.conninfo(), label=f"a throw-away PostgreSQL {server.version}")
         with contextlib.closing(session_of(base)) as conn:
             version = conn.info.server_version

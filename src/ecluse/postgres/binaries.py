@@ -7,6 +7,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ecluse.errors import EmbeddedServerFailed, MissingProgram
@@ -61,19 +62,40 @@ def installed_bin_dirs() -> dict[int, Path]:
 
 def server_programs() -> dict[int, Path]:
     """Every server that could be started here, by major version: the system's, and the embedded ones before them."""
-    found = installed_bin_dirs()
+    return installed_bin_dirs() | dict(_embedded())
+
+
+def nearest_server(major: int, extensions: Collection[str] = (), oldest: int = 0) -> Path:
+    """The programs of a server of that major version, or of the nearest there is; the newer one of two.
+
+    Of those that are not older than `oldest`, and that have these extensions: where none has, of the others. Raises
+    EmbeddedServerFailed where there is none at all.
+    """
+    known = (*_embedded(), *installed_bin_dirs().items())
+    there = [(version, folder) for version, folder in known if version >= oldest]
+    if not there:
+        newer = f" {oldest} or newer" if oldest else ""
+        raise EmbeddedServerFailed(f"there is no PostgreSQL{newer} that can be started here", hint="ecluse doctor")
+    having = [one for one in there if _has(*one, extensions)]
+    # The first of two that are equally near: those that are embedded come before the system's.
+    return min(having or there, key=lambda one: (abs(one[0] - major), -one[0]))[1]
+
+
+def _embedded() -> Iterator[tuple[int, Path]]:
     for version in EMBEDDED:
         with contextlib.suppress(EmbeddedServerFailed):
-            found[version] = bin_dir(version)
-    return found
+            yield version, bin_dir(version)
 
 
-def nearest_server(major: int) -> Path:
-    """The programs of a server of that major version, or of the nearest there is; the newer one of two."""
-    there = server_programs()
-    if not there:
-        raise EmbeddedServerFailed("there is no PostgreSQL that can be started here", hint="ecluse doctor")
-    return there[min(there, key=lambda version: (abs(version - major), -version))]
+def _has(version: int, folder: Path, extensions: Collection[str]) -> bool:
+    """Whether the files of all extensions are installed with that server."""
+    if not extensions:
+        return True
+    share = Path(f"/usr/share/postgresql/{version}")  # Debian's, whose pg_config comes with the development files
+    if (folder / "pg_config").exists():
+        said = subprocess.run([folder / "pg_config", "--sharedir"], capture_output=True, text=True, check=False)
+        share = Path(said.stdout.strip() or share)
+    return all((share / "extension" / f"{name}.control").is_file() for name in extensions)
 
 
 def client_programs(major: int) -> Path:

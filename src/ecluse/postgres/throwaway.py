@@ -38,14 +38,16 @@ _LEFT = """
 
 
 @contextlib.contextmanager
-def throwaway_server(project: Path, major: int, settings: Mapping[str, str] | None = None) -> Iterator[EmbeddedServer]:
-    """A new server of that major version, or the nearest there is, in `.ecluse/throwaway/`; it is removed at the end.
+def throwaway_server(
+    project: Path, programs: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[EmbeddedServer]:
+    """A new server of these programs (`nearest_server`), in `.ecluse/throwaway/`; it is removed at the end.
 
     As it is nobody else's, roles can be made on it without a thought. Raises EmbeddedServerFailed.
     """
     above = project / ".ecluse" / _FOLDER
     sweep(above)
-    server = EmbeddedServer(above / secrets.token_hex(4), nearest_server(major), settings)
+    server = EmbeddedServer(above / secrets.token_hex(4), programs, settings)
     try:
         server.start()
         yield server

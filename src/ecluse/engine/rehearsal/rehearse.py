@@ -23,6 +23,7 @@ from ecluse.model.plan import Plan
 from ecluse.model.rehearsal import Figures, Rehearsal
 from ecluse.model.report import Account, Event
 from ecluse.operations.compile import origins_of
+from ecluse.postgres.binaries import nearest_server, server_programs
 from ecluse.postgres.connect import Database, open_session
 from ecluse.postgres.copies.copying import Copied, copy_database, require_room
 from ecluse.postgres.copies.place import Place, own_place, place_beside
@@ -101,8 +102,12 @@ def _place(asked: Asked, sources: Mapping[str, Source]) -> Iterator[Place]:
         with place_beside(asked.on) as place:
             yield place
         return
+    extensions = frozenset(name for source in sources.values() for name in source.catalog.extensions)
     major = sources[asked.migration.database].major
-    with own_place(asked.project, major, asked.settings, keep=asked.keep) as place:
+    # What a newer server printed an older one may not read; an older one is taken where there is no other.
+    newer = any(version >= major for version in server_programs())
+    programs = nearest_server(major, extensions, oldest=major if newer else 0)
+    with own_place(asked.project, programs, asked.settings, keep=asked.keep) as place:
         yield place
 
 

@@ -15,7 +15,6 @@ from psycopg.conninfo import make_conninfo
 
 from ecluse.errors import MissingRights
 from ecluse.model.names import ident, literal
-from ecluse.postgres.binaries import nearest_server
 from ecluse.postgres.connect import Database, Session, open_session
 from ecluse.postgres.copies import roles
 from ecluse.postgres.copies.source import Source
@@ -118,14 +117,14 @@ class Place:
 
 @contextmanager
 def own_place(
-    project: Path, major: int, settings: Mapping[str, str] | None = None, *, keep: bool = False
+    project: Path, programs: Path, settings: Mapping[str, str] | None = None, *, keep: bool = False
 ) -> Iterator[Place]:
-    """A server of the same major version, or the nearest there is; removed at the end, unless it is kept to look at."""
+    """A server of these programs (`nearest_server`); removed at the end, unless it is kept to look at."""
     with ExitStack() as stack:
         if keep:
-            server = _lasting_server(project, major, settings)
+            server = _lasting_server(project, programs, settings)
         else:
-            server = stack.enter_context(throwaway_server(project, major, settings))
+            server = stack.enter_context(throwaway_server(project, programs, settings))
         _rename_bootstrap(server)
         yield Place(server.version, stack, server=server)
 
@@ -160,8 +159,8 @@ def _rename_bootstrap(server: EmbeddedServer) -> None:
         conn.execute(f"ALTER ROLE postgres RENAME TO {ident(_BOOTSTRAP)}".encode())
 
 
-def _lasting_server(project: Path, major: int, settings: Mapping[str, str] | None) -> EmbeddedServer:
-    server = EmbeddedServer(project / ".ecluse" / KEPT / secrets.token_hex(4), nearest_server(major), settings)
+def _lasting_server(project: Path, programs: Path, settings: Mapping[str, str] | None) -> EmbeddedServer:
+    server = EmbeddedServer(project / ".ecluse" / KEPT / secrets.token_hex(4), programs, settings)
     server.start()
     # It is let run when we end.
     atexit.unregister(server.release)
