@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from ecluse.model.rehearsal import Rehearsal
 from ecluse.operations.inputs import read_ids
 from ecluse.postgres.connect import Database
+from ecluse.postgres.rehearsals import write_rehearsal
 from ecluse.supabase.prepare import prepare
 from tests import harness
 from tests.cli.conftest import Project, Result, write_project
@@ -25,13 +27,17 @@ SECRETS = (BCRYPT, "pbkdf2_sha256$600000", "kept as it is", "ada@example", "cleo
 
 @pytest.fixture
 def project(tmp_path: Path, database: Database) -> Iterator[Project]:
+    yield made_in(tmp_path, database)
+    drop_roles(database)
+
+
+def made_in(folder: Path, database: Database, extra: str = "") -> Project:
     prepare(database)
     for script in (ACCOUNTS, LEGACY):
         harness.load(database, script)
-    made = write_project(tmp_path, database)
-    (tmp_path / "migrations/people.toml").write_text(MIGRATION)
-    yield made
-    drop_roles(database)
+    made = write_project(folder, database, extra)
+    (folder / "migrations/people.toml").write_text(MIGRATION)
+    return made
 
 
 def says_no_secret(*results: Result) -> None:
@@ -42,6 +48,27 @@ def says_no_secret(*results: Result) -> None:
 def lines(file: Path) -> list[dict[str, str]]:
     with file.open(encoding="utf-8", newline="") as text:
         return list(csv.DictReader(text))
+
+
+def test_a_protected_database_is_rehearsed_and_backed_up_first(open_folder: Path, database: Database) -> None:
+    """No second way past the gates of `apply` and `switch`."""
+    project = made_in(open_folder / "protected", database, "protect = true\n")
+    try:
+        before = harness.snapshot(database)
+        refused = project.run(*USERS, "--confirm", "--yes", "--json")
+        assert (refused.status, refused.error["code"]) == (1, "ECL307")
+        harness.same(harness.snapshot(database), before)
+        planned = project.run("plan", "people", "--json").value
+        record = Rehearsal("people", planned["fingerprint"], "", True, "2026-01-01T00:00:00Z", "app", 180000)
+        write_rehearsal(project.folder, record)
+        done = project.run(*USERS, "--confirm", "--yes", "--json")
+        assert done.status == 0, done
+        [backup] = project.run("backups", "list", "--json").value["backups"]
+        assert backup["verified"]
+        assert Path(done.events[-1]["report"]["json"]).is_file()
+        says_no_secret(refused, done)
+    finally:
+        drop_roles(database)
 
 
 def test_a_dry_run_says_what_would_become_of_everybody_and_changes_nothing(project: Project) -> None:

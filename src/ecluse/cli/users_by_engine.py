@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ecluse.cli import arguments, running
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.project import Project
+from ecluse.cli.rehearsed import require_rehearsal
 from ecluse.cli.render import human
 from ecluse.cli.render import users as texts
 from ecluse.cli.render.json import plain
@@ -74,16 +75,25 @@ def _stands(invocation: Invocation, asked: Asked, wanted: Migration, database: D
 def _carry_out(
     invocation: Invocation, asked: Asked, wanted: Migration, database: Database, value: dict[str, Any]
 ) -> int:
+    from ecluse.cli.backed_up import before_switch
+    from ecluse.cli.certificates import Certificate
     from ecluse.cli.commands.apply import plan_for
     from ecluse.postgres.connect import open_session
     from ecluse.supabase.user_outcomes import counts
 
+    project = Project.of(invocation)
     plan = plan_for(invocation, database, wanted, None)
+    require_rehearsal(project, database, wanted, plan, None)
     name = wanted.name
-    with running.engine_for(invocation, database, arguments.as_options({}), f"ecluse apply {name} --switch") as engine:
+    certificate = Certificate(invocation, project, database, name)
+    options, again = arguments.as_options({}), f"ecluse apply {name} --switch"
+    with certificate.kept(), running.engine_for(invocation, database, options, again) as engine:
         engine.apply(plan)
+    before_switch(invocation, project, database, wanted, database.protect, None)
+    with certificate.kept(), running.engine_for(invocation, database, options, again) as engine:
         engine.switch(name)
         proof = engine.verify(name)
+    value |= certificate.written()
     with open_session(database, role="supabase users") as session:
         judged = _recorded(session, database, name)
         found = judged.summary()
