@@ -6,7 +6,9 @@ import contextlib
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +17,11 @@ import pytest
 
 from ecluse.backup.files import described, intact, read_manifest, write_manifest
 from ecluse.backup.shelf import look
-from ecluse.errors import BackupDamaged, MissingRights, NotVerifiable, ProofFailed, RowsHidden
+from ecluse.errors import BackupDamaged, LockNotTaken, MissingRights, NotVerifiable, ProofFailed, RowsHidden
 from ecluse.model.backup import Manifest
 from ecluse.model.names import Name
 from ecluse.model.report import Event
+from ecluse.postgres import dump
 from ecluse.postgres.connect import Database
 from ecluse.recipes.registry import RECIPES
 from ecluse.supabase.prepare import prepare
@@ -78,6 +81,32 @@ def test_what_is_written_meanwhile_is_not_in_it(shop: Database, tmp_path: Path, 
     }
     ids = next(each for each in manifest.sequences if each.sequence.name == "customers_id_seq")
     assert (ids.value, ids.later) == (500, 501)
+
+
+def test_who_waits_to_alter_a_table_is_not_waited_for(
+    shop: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He waits for our snapshot, and pg_dump would wait behind him, for ever, and the application behind both."""
+    monkeypatch.setattr(dump, "LOCK_PATIENCE", 300)
+    with ThreadPoolExecutor(1) as other:
+        altered: list[Future[None]] = []
+
+        def alter() -> None:
+            with psycopg.connect(shop.conninfo, autocommit=True) as conn:
+                conn.execute("ALTER TABLE public.customers ADD extra int")
+
+        def meddle(event: Event) -> None:
+            if (event.kind, event.step) == ("step", "dump"):
+                altered.append(other.submit(alter))
+                with psycopg.connect(shop.conninfo, autocommit=True) as conn:
+                    while not conn.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                        time.sleep(0.01)
+
+        with pytest.raises(LockNotTaken) as refused:
+            taken(shop, tmp_path, meddle)
+        altered[0].result(timeout=30)
+    assert refused.value.hint and "no backup was kept" in refused.value.state and "customers" not in str(refused.value)
+    assert not look(tmp_path).kept and not look(tmp_path).left
 
 
 def test_a_backup_that_is_not_its_snapshot_fails(shop: Database, tmp_path: Path, tried: Tried) -> None:

@@ -44,7 +44,7 @@ class Put:
 def wanted(manifest: Manifest, names: tuple[str, ...]) -> tuple[TableThen, ...]:
     """The tables of the backup that are meant. Raises NotInDatabase."""
     there = {str(each.table): each for each in manifest.tables}
-    found = []
+    found: dict[str, TableThen] = {}
     for text in names:
         try:
             name = str(Name.parse(text))
@@ -56,8 +56,8 @@ def wanted(manifest: Manifest, names: tuple[str, ...]) -> tuple[TableThen, ...]:
                 hint="SCHEMA.TABLE, as in its manifest.json",
                 state=NOTHING,
             )
-        found.append(there[name])
-    return tuple(found)
+        found[name] = there[name]
+    return tuple(found.values())
 
 
 def refuse_taken(database: Database, tables: tuple[TableThen, ...]) -> None:

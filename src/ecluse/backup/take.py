@@ -20,6 +20,7 @@ from ecluse.errors import NoRoom
 from ecluse.model.backup import CATALOGUE, DUMP, SETTINGS, Manifest, SequenceThen, Versions
 from ecluse.model.names import Name
 from ecluse.model.report import Event
+from ecluse.postgres import dump
 from ecluse.postgres.binaries import client_programs
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.connect import Database
@@ -41,8 +42,8 @@ class Taken:
 def take(database: Database, above: Path, emit: Emit, stopping: Stopping, workers: int = 2) -> Taken:
     """Write a backup into a new folder in `above`, named by the time of its snapshot.
 
-    Locks: ACCESS SHARE on all tables, as pg_dump takes them. Raises MissingProgram, MissingRights, RowsHidden, NoRoom,
-    ConnectionLost, ProgramFailed, Interrupted; nothing of the backup is left then.
+    Locks: ACCESS SHARE on all tables, as pg_dump takes them. Raises MissingProgram, MissingRights, RowsHidden,
+    LockNotTaken, NoRoom, ConnectionLost, ProgramFailed, Interrupted; nothing of the backup is left then.
     """
     began = time.monotonic()
     with held(database) as snapshot:
@@ -96,7 +97,7 @@ def _dump(
     octets = {f"{each.name.schema}.{each.name.name}": each.octets for each in held.stored}
     arguments = ["--format=directory", f"--jobs={workers}", f"--snapshot={held.snapshot}", "--no-password", "--verbose"]
     # The lightest compression: the snapshot is held meanwhile, and VACUUM removes nothing that it can still see.
-    arguments += ["--compress=1", f"--file={folder / DUMP}"]
+    arguments += ["--compress=1", f"--file={folder / DUMP}", f"--lock-wait-timeout={dump.LOCK_PATIENCE}"]
     carry(programs, "pg_dump", arguments, database, stopping, STATE, Advance(emit, "dump", octets, workers))
     emit(Event("done", "dump", seconds=time.monotonic() - began))
 

@@ -13,14 +13,28 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ecluse.errors import ConnectionLost, DiskFull, EcluseError, NoRoom, ProgramFailed, SettingsError, redact
+from ecluse.errors import (
+    ConnectionLost,
+    DiskFull,
+    EcluseError,
+    LockNotTaken,
+    NoRoom,
+    ProgramFailed,
+    SettingsError,
+    redact,
+)
 from ecluse.postgres.connect import Database
 from ecluse.postgres.failures import LOST_HINT, without_values
 
+# Milliseconds that pg_dump waits for its locks. Who waits to alter a table waits for a snapshot that we hold, and
+# pg_dump waits behind him: a circle that no server sees, with the application behind both.
+LOCK_PATIENCE = 5000
+_LOCKING = "LOCK TABLE"  # of the statement that failed
 _SECRETS = ("password", "sslpassword")
 _LINES_KEPT = 20
+_TOLD = ("error:", "FATAL:", "ERROR:", _LOCKING)
 # What follows these words is of rows (CONTEXT: COPY t, line 3: "...") or of statements.
-_LEFT_OUT = re.compile(r"^\s*(?:DETAIL|CONTEXT|STATEMENT|LINE \d+|QUERY|Command was)\b")
+_LEFT_OUT = re.compile(r"^\s*(?:DETAIL|CONTEXT|STATEMENT|LINE \d+|QUERY|Command was)\b|Query was:")
 
 
 def run_program(
@@ -35,7 +49,7 @@ def run_program(
     """Run a program of PostgreSQL on a database and wait for it.
 
     `on_line` hears each line that it says (`--verbose` names tables as they are done); `running` is given the process,
-    so that it can be stopped. Raises ProgramFailed, DiskFull or ConnectionLost.
+    so that it can be stopped. Raises ProgramFailed, LockNotTaken, DiskFull, NoRoom or ConnectionLost.
     """
     with _connection(database) as (given, environment):
         process = subprocess.Popen(
@@ -55,7 +69,7 @@ def run_program(
             assert process.stderr is not None
             for line in process.stderr:
                 on_line(line.rstrip("\n"))
-                if "error:" in line or "FATAL:" in line or "ERROR:" in line:
+                if any(word in line for word in _TOLD):
                     said = [*said, line.rstrip("\n")][-_LINES_KEPT:]
             status = process.wait()
         finally:
@@ -108,7 +122,7 @@ def _escaped(word: str) -> str:
 
 
 def _failure(program: str, status: int, said: list[str]) -> EcluseError:
-    kept = [redact(without_values(line)) for line in said if not _LEFT_OUT.match(line)]
+    kept = [redact(without_values(line)) for line in said if not _LEFT_OUT.search(line)]
     details = "\n".join(kept) or f"it ended with status {status} and said nothing"
     whole = "\n".join(said)
     if re.search(rf"{program}: error: .*(?:No space left on device|Disk quota exceeded)", whole):
@@ -117,4 +131,10 @@ def _failure(program: str, status: int, said: list[str]) -> EcluseError:
         return DiskFull(f"'{program}' found no space left", details=details, hint="make room, and run it again")
     if re.search(r"server closed the connection|terminating connection|connection to server .* failed", whole):
         return ConnectionLost(f"'{program}' lost the connection to the server", details=details, hint=LOST_HINT)
+    if program == "pg_dump" and re.search(rf"{_LOCKING}|could not obtain lock on relation", whole):
+        return LockNotTaken(
+            "a table cannot be locked for reading: somebody changes it, or waits to",
+            details=details,
+            hint="run it again when that is done",
+        )
     return ProgramFailed(f"'{program}' failed", details=details)

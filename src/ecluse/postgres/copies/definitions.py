@@ -12,7 +12,7 @@ from ecluse.model.names import Name, literal
 from ecluse.postgres.binaries import client_programs
 from ecluse.postgres.connect import Database, Session, open_session
 from ecluse.postgres.copies.source import Source
-from ecluse.postgres.dump import run_program
+from ecluse.postgres.dump import LOCK_PATIENCE, run_program
 
 _ENTRY = re.compile(r"^\d+; \d+ \d+ (?P<what>.*)$")
 _EXTENSION = re.compile(r"^(?:EXTENSION - |COMMENT - EXTENSION )(?P<name>\S+)")
@@ -35,7 +35,7 @@ class Definitions:
             [
                 *("--format=custom", "--schema-only", f"--snapshot={source.snapshot}"),
                 *("--no-subscriptions", "--no-security-labels", "--no-tablespaces", "--exclude-schema=ecluse"),
-                f"--file={self._file}",
+                *(f"--file={self._file}", f"--lock-wait-timeout={LOCK_PATIENCE}"),
             ],
             source.database,
         )
