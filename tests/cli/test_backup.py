@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from ecluse.backup.files import write_manifest
+from ecluse.backup.shelf import look
 from ecluse.postgres.connect import Database
 from ecluse.postgres.embedded import EmbeddedServer
 from tests.cli.conftest import Project, Result, await_answer, ended, load, write_project
@@ -256,6 +260,18 @@ def test_a_protected_database_is_backed_up_before_its_switch(open_folder: Path, 
             conn.execute("DROP DATABASE guarded WITH (FORCE)")
 
 
+def _of_another_server(project: Project, known: tuple[str, ...]) -> None:
+    """A verified backup of what had this name elsewhere, as staging has it, is none of this database."""
+    assert project.run("backup", "--quiet").status == 0
+    (folder, manifest) = next((k.folder, k.manifest) for k in look(shelf(project)).kept if k.sound)
+    assert manifest is not None and manifest.server
+    for other in (replace(manifest, server="1"), replace(manifest, called="staging")):
+        write_manifest(folder, other)
+        refused = project.run("switch", *known)
+        assert (refused.status, "ECL308" in refused.err) == (1, True), refused
+    shutil.rmtree(folder)
+
+
 def _guarded(project: Project) -> None:
     known = ("uuids", "--yes")
     early = project.run("apply", *known, "--without-rehearsal", "a test", "--switch")
@@ -266,6 +282,7 @@ def _guarded(project: Project) -> None:
     refused = project.run("switch", *known)  # not verified: of no use
     assert (refused.status, "ECL308" in refused.err) == (1, True)
     assert "ecluse switch uuids --backup" in refused.err
+    _of_another_server(project, known)
     done = project.run("switch", *known, "--backup", "--json")
     assert done.status == 0, done
     (record,) = project.execute("SELECT detail FROM ecluse.step WHERE name = 'backup'")

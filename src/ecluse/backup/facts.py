@@ -153,6 +153,13 @@ def called(conn: Session) -> str:
     return str(_row(conn, "SELECT pg_catalog.current_database()")[0])
 
 
+def server(conn: Session) -> str:
+    """What tells a server from all others, and a copy of its name from it; "" where the role may not ask."""
+    if not _row(conn, "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')")[0]:
+        return ""
+    return str(_row(conn, "SELECT system_identifier FROM pg_catalog.pg_control_system()")[0])
+
+
 def lock_text(found: tuple[Found, ...]) -> str:
     """LOCK TABLE for all of them, as pg_dump takes it; TRUNCATE and ALTER TABLE wait for its end."""
     names = ", ".join(f"ONLY {each.name.sql}" for each in found if each.kind in ("r", "p"))

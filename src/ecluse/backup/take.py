@@ -126,6 +126,7 @@ def _manifest(
         extensions=facts.extensions(conn),
         foreign_tables=tuple(each.name for each in held.tables if each.kind == "f"),
         migrations=facts.migrations(conn),
+        server=facts.server(conn),
     )
 
 

@@ -57,7 +57,7 @@ def require_backup(
     if lacking:
         raise NotBackedUp(
             f"{lacking[0]} is protected, and has no verified backup since the run of '{migration.name}' began",
-            details="looked for in .ecluse/backups/",
+            details="looked for in .ecluse/backups/, for one of this very server and database",
             hint=f'ecluse switch {migration.name} --backup\nor: ecluse switch {migration.name} --without-backup "why"',
             state="nothing was changed",
         )
@@ -100,14 +100,21 @@ def _concerned(project: Project, database: Database, migration: Migration) -> Se
 
 
 def _sound(project: Project, database: Database, record: RunRecord | None) -> dict[str, Any] | None:
-    """The newest backup of the database that was verified and is not older than the run."""
+    """The newest backup of the database that was verified and is not older than the run.
+
+    A name in ecluse.toml may mean another server tomorrow (env:DATABASE_URL): a backup of that is none of this one.
+    """
+    from ecluse.backup.facts import called, server
     from ecluse.backup.shelf import look
+    from ecluse.postgres.connect import open_session
 
     if record is None or not record.unfinished:
         return None
     began = datetime.fromisoformat(record.started_at)
+    with open_session(database, role="backup") as conn:
+        place = (called(conn), server(conn))
     for each in look(project.backups).kept:
         mine = each.manifest if each.sound and each.manifest and each.manifest.database == database.name else None
-        if mine and datetime.fromisoformat(mine.at) >= began:
+        if mine and (mine.called, mine.server) == place and datetime.fromisoformat(mine.at) >= began:
             return {"backup": each.folder.name, "at": mine.at}
     return None

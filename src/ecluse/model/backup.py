@@ -116,7 +116,8 @@ class Locale:
 class Manifest:
     """A backup. It holds no value of any row, and no setting of the database: those are in files beside it.
 
-    `database` is the name in ecluse.toml, `called` that on the server. `octets` is the size of the whole database.
+    `database` is the name in ecluse.toml, `called` that on the server, which `server` identifies: "" where the role may
+    not ask. `octets` is the size of the whole database.
     """
 
     database: str
@@ -135,6 +136,7 @@ class Manifest:
     migrations: tuple[MigrationThen, ...]
     files: tuple[FileThen, ...] = ()
     checked: Check | None = None
+    server: str = ""
 
     @property
     def rows(self) -> int:
