@@ -11,7 +11,7 @@ from benchmarks.verify import peers
 from benchmarks.verify.client import Ran
 from benchmarks.verify.ground import Ground, Where
 from benchmarks.verify.tables import DUPLICATE, SHAPES
-from ecluse.errors import redact
+from ecluse.redaction import redact
 
 LOOSE = peers.Tables("loose_first", "loose_second", "number", {"number": "integer", "word": "text"})
 

@@ -19,7 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import characters, text
 
-from ecluse.errors import SettingsError, WrongState, WrongUsage, redact
+from ecluse.errors import SettingsError, WrongState, WrongUsage
+from ecluse.redaction import redact
 from ecluse.supabase import tokens
 from ecluse.supabase.env_file import parse_env, read_env, write_private
 from ecluse.supabase.keys import API_KEYS, ended_env, is_secret, new_env, rotated_env

@@ -22,11 +22,11 @@ from ecluse.engine.journal import Proved, RunRecord
 from ecluse.engine.moving.closing import half_closed
 from ecluse.engine.no_way_back import no_way_back
 from ecluse.engine.states import describe
-from ecluse.errors import redact, unless_secret
 from ecluse.model.plan import Plan
 from ecluse.model.report import Account, Comparison, Probe
 from ecluse.planning.shapes import changes
 from ecluse.postgres.connect import Database, open_session
+from ecluse.redaction import redact, unless_secret
 
 FORMAT = 1
 MADE_BY = f"ecluse {__version__}"

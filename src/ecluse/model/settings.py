@@ -12,8 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ecluse.errors import SettingsError, redact
+from ecluse.errors import SettingsError
 from ecluse.model.identity import Holder, Identity, Source
+from ecluse.redaction import redact
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}\Z")
 _POSITION = re.compile(r"\(at line (\d+), column (\d+)\)")

@@ -21,10 +21,10 @@ from ecluse.errors import (
     NoRoom,
     ProgramFailed,
     SettingsError,
-    redact,
 )
 from ecluse.postgres.connect import Database
 from ecluse.postgres.failures import LOST_HINT, without_values
+from ecluse.redaction import redact
 
 # Milliseconds that pg_dump waits for its locks. Who waits to alter a table waits for a snapshot that we hold, and
 # pg_dump waits behind him: a circle that no server sees, with the application behind both.

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from ecluse.errors import unless_secret
 from ecluse.model.names import ident, literal
 from ecluse.model.report import Difference
 from ecluse.proof.checksum import ROW, Projection, Sum, second_hash, text_form
 from ecluse.proof.readers import Readers, Row, run_all
+from ecluse.redaction import unless_secret
 
 _FIRST_BITS = 12
 _MORE_BITS = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ecluse.errors import redact
+from ecluse.redaction import redact
 from ecluse.supabase.http import Reply
 
 

@@ -15,7 +15,8 @@ from ecluse.cli.options import Group, current
 from ecluse.cli.project import Project
 from ecluse.cli.render import human
 from ecluse.cli.render.json import plain
-from ecluse.errors import NotConfirmed, unless_secret
+from ecluse.errors import NotConfirmed
+from ecluse.redaction import unless_secret
 
 if TYPE_CHECKING:
     from ecluse.postgres.connect import Database

@@ -10,11 +10,11 @@ import psycopg
 
 from ecluse.engine.context import Connection
 from ecluse.engine.planner import mask
-from ecluse.errors import unless_secret
 from ecluse.model.catalog import Constraint
 from ecluse.model.flow import Member
 from ecluse.model.names import Name, ident
 from ecluse.model.plan import Plan
+from ecluse.redaction import unless_secret
 
 _MOST = 5  # rows that are named
 _CHECK = re.compile(r"^CHECK\s*(?P<condition>\(.*\))(?: NO INHERIT| NOT VALID| NOT ENFORCED)*$", re.S | re.I)
