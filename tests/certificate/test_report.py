@@ -112,7 +112,7 @@ def test_an_edited_and_a_forged_report(shapes: Project, tmp_path: Path) -> None:
     proofs = "its proofs are those of the journal, figure by figure"
     assert forged[proofs][0] == "no"
     report["accounts"][0]["carried"] += 1
-    told = "what was asked, the catalogue and the timeline are those of the journal"
+    told = "what was asked, what happened and what stands are those of the journal"
     for part, title, said in (
         (report["proofs"][0]["comparisons"][0], proofs, {"left_sum": "0-0", "right_sum": "0-0"}),
         (report["timeline"][1], told, {"seconds": 0.1}),
@@ -123,6 +123,39 @@ def test_an_edited_and_a_forged_report(shapes: Project, tmp_path: Path) -> None:
         forged = _answers(shapes, _write(tmp_path / "forged.json", sealed(report)), 3)
         assert [each for each, (answer, _) in forged.items() if answer == "no"] == [title]
         part.update(was)
+
+    # Hashed again by who forged it, a part at a time: nothing that the page shows is believed.
+    for title, said in (
+        (told, {"verdict": {"tone": "good", "words": "Proved."}}),
+        (told, {"sections": [{"id": "x", "title": "All is well", "blocks": []}]}),
+        (told, {"timeline": report["timeline"][2:]}),
+        (told, {"timeline": ["none"]}),
+        (told, {"status": "switched", "state": "the new shape is in use; the old one is kept until `ecluse finish`"}),
+        (told, {"state": "all is well"}),
+        (told, {"switched_at": report["started_at"]}),
+        (told, {"error": {"message": "it failed"}}),
+        (told, {"no_way_back": []}),
+        (told, {"without_rehearsal": "as agreed"}),
+        (told, {"restarts": 1}),
+        (told, {"archive": {"folder": "/elsewhere", "manifest_sha256": "", "tables": []}}),
+        (proofs, {"proofs": []}),
+        (proofs, {"proofs": report["proofs"] * 2}),
+        (proofs, {"proofs": [report["proofs"][0] | {"probes": []}]}),
+        (proofs, {"proofs": [{k: v for k, v in report["proofs"][0].items() if k != "comparisons"}]}),
+        (proofs, {"accounts": [report["accounts"][0] | {"becomes": []}, *report["accounts"][1:]]}),
+        (proofs, {"accounts": []}),
+        (proofs, {"passed": None}),
+    ):
+        forged = _answers(shapes, _write(tmp_path / "forged.json", sealed(report | said)), 3)
+        assert [each for each, (answer, _) in forged.items() if answer == "no"] == [title], said
+    emptied = _answers(shapes, _write(tmp_path / "forged.json", sealed(report | {"quarantine": []})))
+    assert emptied["rows set aside, and what was copied, are as they are now"][0] == "changed"
+    turned = _write(tmp_path / "turned.json", dict(reversed(report.items())))
+    assert {answer for answer, _ in _answers(shapes, turned).values()} == {"yes"}
+    for broken in ({"plan": "none"}, {"database": "app"}, {"run": "1"}, {"asked": "\ud800"}):
+        none = shapes.run("verify", "--report", str(_write(tmp_path / "none.json", report | broken)), "--json")
+        assert (none.status, none.error["code"]) == (3, "ECL605"), none.err
+
     report["plan"]["fingerprint"] = "000000000000"
     _answers(shapes, _write(tmp_path / "other.json", sealed(report)), 3)
     none = shapes.run("verify", "--report", str(_write(tmp_path / "none.json", {"no": "report"})), "--json")

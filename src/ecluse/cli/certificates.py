@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from ecluse.postgres.connect import Database
 
 JSON, HTML = "report.json", "report.html"
-_NEEDED = ("migration", "run", "database", "plan", "proofs", "accounts", "accounts_at", "timeline", "sha256")
+_NEEDED = {
+    "migration": str,
+    "run": int,
+    "database": dict,
+    "plan": dict,
+    "proofs": list,
+    "accounts": list,
+    "accounts_at": str,
+    "timeline": list,
+    "sha256": str,
+}
 
 
 @dataclass(frozen=True)
@@ -104,9 +114,10 @@ def read_report(file: Path) -> dict[str, Any]:
     """The report in a file, edited or not. Raises ReportDamaged where it is none of a run."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        json.dumps(found, ensure_ascii=False).encode()  # half a character cannot be hashed, or shown
+    except (OSError, ValueError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not JSON"
         raise ReportDamaged(f"cannot read the report '{file}': {why}", hint="name the report.json of a run") from None
-    if not isinstance(found, dict) or any(key not in found for key in _NEEDED):
+    if not isinstance(found, dict) or any(not isinstance(found.get(key), kind) for key, kind in _NEEDED.items()):
         raise ReportDamaged(f"'{file}' is no report of a run", hint="name the report.json of a run")
     return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -42,21 +42,22 @@ def gather(database: Database, migration: str, *, values: bool = False) -> dict[
     with open_session(database, role="report") as conn, conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         record = journal.last_run(conn, migration)
-        return sealed(_report(conn, database, record, values)) if record else None
+        return sealed(of_run(conn, database, record, values=values)) if record else None
 
 
-def _report(conn: Connection, database: Database, record: RunRecord, values: bool) -> dict[str, Any]:
+def of_run(conn: Connection, database: Database, record: RunRecord, *, values: bool) -> dict[str, Any]:
+    """The report of a run, without its hash."""
     text = journal.plan_text(conn, record.id)
     plan = journal.stored_plan(conn, record.id)
     proofs = journal.proofs(conn, record.id)
-    told = moments(conn, record.id, values=values)
-    accounts = next(((p.at, p.result.accounts) for p in reversed(proofs) if p.result.accounts), ("", ()))
+    told = [_moment(each, values) for each in timeline.read(conn, record.id)]
+    accounts_at, accounts = counted(plan, proofs)
     done = journal.steps_done(conn, record.id)
     return {
         "format": FORMAT,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "made_by": MADE_BY,
-        "command": next((m["name"] for m in reversed(told) if m["kind"] == "command"), ""),
+        "command": last_command(told),
         "migration": record.migration,
         "run": record.id,
         "database": {"name": database.name, "label": redact(str(database)), "server": _server(conn)},
@@ -64,15 +65,17 @@ def _report(conn: Connection, database: Database, record: RunRecord, values: boo
         "stage": record.stage,
         "state": describe(record, record.migration, closed=half_closed(done)),
         "passed": proofs[-1].result.passed if proofs else None,
-        "error": _last_error(told),
+        "error": last_error(told),
         "started_at": record.started_at,
         "switched_at": record.switched_at,
         "ended_at": record.ended_at,
         "restarts": record.restarts,
-        **settled(plan, text),
-        "accounts_at": accounts[0],
-        "accounts": [_account(plan, each) for each in accounts[1]],
-        "proofs": list(_proofs(plan, proofs, values)),
+        "asked": list(plan.asked),
+        "plan": _plan(plan, text),
+        "structure": {"planned": plan.structure is not None, "changes": [asdict(each) for each in changes(plan)]},
+        "accounts_at": accounts_at,
+        "accounts": accounts,
+        "proofs": list(proved(plan, proofs, values=values)),
         "timeline": told,
         "copy": _copied(conn, record.id),
         **_aside(conn, record.id, values),
@@ -82,20 +85,6 @@ def _report(conn: Connection, database: Database, record: RunRecord, values: boo
         "without_rehearsal": done.get(journal.NOT_REHEARSED, {}).get("reason", ""),
         "shows_values": values,
     }
-
-
-def settled(plan: Plan, text: str) -> dict[str, Any]:
-    """What a report says of a plan, whose text in the journal is given: the same in every report of its run."""
-    return {
-        "asked": list(plan.asked),
-        "plan": _plan(plan, text),
-        "structure": {"planned": plan.structure is not None, "changes": [asdict(each) for each in changes(plan)]},
-    }
-
-
-def moments(conn: Connection, run: int, *, values: bool) -> list[dict[str, Any]]:
-    """The timeline of a run."""
-    return [_moment(each, values) for each in timeline.read(conn, run)]
 
 
 def _server(conn: Connection) -> str:
@@ -124,6 +113,12 @@ def _plan(plan: Plan, text: str) -> dict[str, Any]:
     }
 
 
+def counted(plan: Plan, proofs: tuple[Proved, ...]) -> tuple[str, list[dict[str, Any]]]:
+    """The account of rows of the latest proof that has any, and when it was made."""
+    at, accounts = next(((p.at, p.result.accounts) for p in reversed(proofs) if p.result.accounts), ("", ()))
+    return at, [_account(plan, each) for each in accounts]
+
+
 def _account(plan: Plan, account: Account) -> dict[str, Any]:
     becomes = [
         str(member.table.name)
@@ -138,7 +133,8 @@ def _account(plan: Plan, account: Account) -> dict[str, Any]:
 # --- proofs -----------------------------------------------------------------------------------------
 
 
-def _proofs(plan: Plan, proofs: tuple[Proved, ...], values: bool) -> Iterator[dict[str, Any]]:
+def proved(plan: Plan, proofs: tuple[Proved, ...], *, values: bool) -> Iterator[dict[str, Any]]:
+    """All proofs; what each compared is told of the first and of the latest."""
     first = next((p.id for p in proofs if p.result.comparisons), 0)
     late = {p.id for p in proofs[-_IN_FULL:]} | {p.id for p in [q for q in proofs if q.result.comparisons][-1:]}
     asides = {str(m.table.name) for flow in plan.builds for m in flow.new.members if m.role == "aside"}
@@ -200,7 +196,12 @@ def _without_values(error: dict[str, Any]) -> dict[str, Any]:
     return error | {"details": ""} if code == "ECL601" else error
 
 
-def _last_error(moments: list[dict[str, Any]]) -> dict[str, Any] | None:
+def last_command(moments: Sequence[Mapping[str, Any]]) -> str:
+    """The command that worked on the run last."""
+    return next((str(m["name"]) for m in reversed(moments) if m["kind"] == "command"), "")
+
+
+def last_error(moments: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """How the last command failed; None where it did not, whatever became of those before it."""
     commands = [m for m in moments if m["kind"] == "command"]
     last = commands[-1] if commands else None

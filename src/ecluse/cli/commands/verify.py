@@ -62,7 +62,7 @@ def _replay(invocation: Invocation, file: Path, options: dict[str, Any]) -> int:
 
     report = read_report(file)
     project = Project.of(invocation)
-    database = project.database(report["database"]["name"])
+    database = project.database(str(report["database"].get("name", "")))
     again = f"ecluse verify --report {file}"
     with running.engine_for(invocation, database, arguments.as_options(options), again) as engine:
         found = replay(engine, report)
