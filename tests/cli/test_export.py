@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import subprocess
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from ecluse.cli.export_files import Layout, files
+from ecluse.cli.export_files import Layout, _comment, _quoted, files
 from ecluse.engine.exporting.script import export
 from ecluse.errors import CannotExport
 from ecluse.postgres.binaries import bin_dir
@@ -240,3 +241,9 @@ def test_the_command(project: Project) -> None:
     project.run("apply", "uuids")
     begun = project.run("export", "uuids", "--as", "sql", "--json")
     assert (begun.status, begun.error["code"]) == (1, "ECL303")
+
+
+def test_line_ends_in_a_statement_and_in_a_name_stay_what_they_are() -> None:
+    statement = "SELECT 'one\r\ntwo'"
+    assert ast.literal_eval(_quoted(statement)) == statement
+    assert _comment(iter(["a title\nDROP TABLE x;"])) == "-- a title DROP TABLE x;\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from benchmarks.verify.tables import DUPLICATED, SHAPES
+from psycopg.conninfo import make_conninfo
 
 from ecluse.errors import CannotCompare, EcluseError, MappingError, MissingRights, NotInDatabase, WrongUsage
 from ecluse.model.names import Name
@@ -111,9 +112,22 @@ def test_keys_are_mapped_by_a_table_a_file_or_an_expression(database: Database, 
     execute(database, "DELETE FROM ids WHERE old = 1")
     found = compare(database, "people", "accounts", key_map=table, mapped=mapped, exclude=("secret",))
     assert {("not in the key map: 1", "missing"), (one, "extra")} <= {(key, kind) for key, kind, _ in rows(found)}
+    # Neither a key that is NULL nor a condition over the key hides a row that is not in the map.
+    execute(
+        database,
+        "ALTER TABLE accounts DROP CONSTRAINT accounts_pkey",
+        "ALTER TABLE accounts ALTER id DROP NOT NULL",
+        "UPDATE accounts SET id = NULL WHERE id = md5('1')::uuid",
+        "UPDATE accounts SET called = 'NAME 7' WHERE called = 'X'",
+    )
+    for where, seen in (("", 1), ("id > '00000000-0000-0000-0000-000000000000'", 1), ("kept = 'other' AND id = id", 0)):
+        found = compare(
+            database, "people", "accounts", key_map=table, key=("id",), mapped=mapped, exclude=("secret",), where=where
+        )
+        assert [k for k, *_ in rows(found)].count("not in the key map: 1") == seen and found.equal is not bool(seen)
     execute(database, "INSERT INTO ids SELECT * FROM ids WHERE old IN (2, 3)")
     with pytest.raises(CannotCompare, match="several new keys for 2 old keys"):
-        compare(database, "people", "accounts", key_map=table, mapped=mapped, exclude=("secret",))
+        compare(database, "people", "accounts", key_map=table, mapped=mapped, key=("id",), exclude=("secret",))
 
 
 def test_what_one_side_has_alone_is_told_and_is_a_difference(database: Database) -> None:
@@ -144,6 +158,7 @@ REFUSED: dict[str, tuple[dict[str, object], type[EcluseError], str]] = {
     "a set of rows": ({"mapped": {"name": "max(name)"}}, MappingError, "reads several"),
     "each time another": ({"mapped": {"name": "now()::text"}}, MappingError, "differs each time"),
     "more than one": ({"where": "true); DELETE FROM people; --"}, MappingError, "--where"),
+    "a torn bracket": ({"where": "no = 1) OR (no = 2"}, MappingError, "closes a bracket that it has not opened"),
     "no function": ({"where": "unknown_one(name)"}, CannotCompare, "unknown_one"),
     "no number": ({"mapped": {"no": "name::int"}}, CannotCompare, "invalid input syntax"),
 }
@@ -225,3 +240,24 @@ def test_partitions_views_and_queries_are_compared_as_tables_are(database: Datab
     other = Place(database, Name("public", "parted"))
     found = compare_tables(query, other, Asked(key=("id",)), Effort(workers=3))
     assert rows(found) == [("2999", "extra", ())] and found.comparison.left_rows == 2999
+
+
+def test_the_same_bytes_in_two_encodings_are_not_the_same_text(database: Database, server: EmbeddedServer) -> None:
+    with psycopg.connect(server.conninfo(), autocommit=True) as conn:
+        conn.execute("CREATE DATABASE in_latin1 ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'")
+    try:
+        latin = Database("latin", make_conninfo(database.conninfo, dbname="in_latin1"))
+        execute(database, "CREATE TABLE words AS SELECT 1 AS id, chr(233) AS word")  # e acute: C3 A9 in UTF8
+        execute(latin, "CREATE TABLE words AS SELECT 1 AS id, chr(195) || chr(169) AS word")  # two letters: C3 A9
+        with pytest.raises(CannotCompare, match="A is in UTF8 and B is in LATIN1") as raised:
+            compare(database, "words", "words", latin)
+        assert raised.value.details.endswith("letters: word") and "convert_to" in raised.value.hint
+        assert compare(database, "words", "words", latin, exclude=("word",)).equal
+        execute(latin, "INSERT INTO words SELECT 2, chr(233)")
+        query = "SELECT convert_to(word, 'UTF8') AS word FROM public.words WHERE id = "
+        for number, equal in ((1, False), (2, True)):
+            places = Place(database, query=f"{query}1"), Place(latin, query=f"{query}{number}")
+            assert compare_tables(*places, Asked(), Effort()).equal is equal
+    finally:
+        with psycopg.connect(server.conninfo(), autocommit=True) as conn:
+            conn.execute("DROP DATABASE in_latin1 WITH (FORCE)")

@@ -67,7 +67,8 @@ def _header(plan: Plan, title: str) -> Iterator[str]:
 
 
 def _comment(lines: Iterator[str]) -> str:
-    return "".join(f"-- {line}".rstrip() + "\n" for line in lines)
+    # What is named may hold an end of line, and is no statement for that.
+    return "".join(f"-- {' '.join(line.splitlines())}".rstrip() + "\n" for line in lines)
 
 
 def _statements(piece: Piece) -> str:
@@ -174,5 +175,6 @@ def _constant(name: str, piece: Piece) -> str:
 
 def _quoted(statement: str) -> str:
     """As it stands where Python can say it so."""
-    plain = '"""' not in statement and not statement.endswith(('"', "\\"))
+    # Python reads a line that ends in CR LF as one that ends in LF.
+    plain = '"""' not in statement and "\r" not in statement and not statement.endswith(('"', "\\"))
     return f'r"""{statement}"""' if plain else repr(statement)

@@ -116,12 +116,23 @@ def survey(tree: Any) -> _Reader:
 def _expression(text: str) -> tuple[Any, str]:
     sql = f"{_HEAD}{text}\n)"
     select = statement(sql, "it is not one expression")
+    if _closes_early(sql):
+        raise InvalidSql("it is not one expression: it closes a bracket that it has not opened")
     target = sole(select.targetList, "it is not one expression")
     if select.fromClause or target.name:
         raise InvalidSql("it is not one expression")
     if is_a(target.val, "RowExpr") and target.val.row_format.name != "COERCE_EXPLICIT_CALL":
         raise InvalidSql("it is not one expression but a list")
     return target.val, sql
+
+
+def _closes_early(sql: str) -> bool:
+    """Whether the bracket around an expression ends before it: wherever it is put, it would be torn apart."""
+    depth, open_at = 0, []
+    for token in scan(sql):
+        depth += {"(": 1, ")": -1}.get(sql[token.start : token.end + 1], 0)
+        open_at.append(depth)
+    return 0 in open_at[1:-1]
 
 
 def references(text: str) -> tuple[Reference, ...]:

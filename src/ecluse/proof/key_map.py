@@ -57,7 +57,7 @@ class KeyMap:
                 if column not in found.columns:
                     near = did_you_mean(column, found.columns)
                     raise NotInDatabase(f"{self.source} has no column '{column}'{near}", state=_STATE)
-        twice = f"SELECT 1 FROM ({self.rows}) k GROUP BY old HAVING pg_catalog.count(*) > 1"
+        twice = f'SELECT 1 FROM ({self.rows}) k GROUP BY old COLLATE pg_catalog."C" HAVING pg_catalog.count(*) > 1'
         try:
             row = session.execute(f"SELECT pg_catalog.count(*) FROM ({twice}) t".encode()).fetchone()
         except psycopg.Error as error:

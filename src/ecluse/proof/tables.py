@@ -6,7 +6,7 @@ row. A column that only one side has is a difference, and is told by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
@@ -27,9 +27,12 @@ from ecluse.proof.readers import Progress, Readers, readers
 
 STATE = "nothing was changed: a comparison only reads"
 _KEY = "ecluse_key"
+_MAPPED = "in the key map"
 _TEXTS = (25, 1042, 1043)
 # Types that a text of the key map may be written as: the key of B says which.
 _KEY_TYPES = {20: "int8", 21: "int2", 23: "int4", 1700: "numeric", 2950: "uuid"}
+# Whose values are the same in every encoding: numbers, times, bytes. All others are letters, or may hold some.
+_NO_LETTERS = frozenset({16, 17, 20, 21, 23, 700, 701, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950})
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +161,11 @@ def _compare(a: _Side, b: _Side, asked: Asked, effort: Effort, key_map: KeyMap |
     choice = choose(a.columns, b.columns, asked)
     _check_rights(a, [n for n in a.columns.names if n in choice.columns and n not in asked.mapped])
     _check_rights(b, choice.columns)
-    left, right = _left(a, b, choice, asked, effort, key_map), _right(b, choice, asked, effort)
+    mapped = _unused(_MAPPED, (*a.columns.names, *b.columns.names)) if key_map else ""
+    left = _left(a, b, choice, asked, effort, key_map, mapped)
+    right = _right(b, choice, asked, effort, mapped)
     mine = dict(a.readers.yields(left.parts[0]))
+    _check_encodings(a, b, [n for n in choice.columns if not {mine[n], b.types[n]} <= _NO_LETTERS])
     pair = Pair(b.place.title, "compare", left, right)
     (found,) = compare_all(
         [pair],
@@ -187,30 +193,59 @@ def _check_rights(side: _Side, columns: list[str] | tuple[str, ...]) -> None:
         )
 
 
-def _left(a: _Side, b: _Side, choice: Choice, asked: Asked, effort: Effort, key_map: KeyMap | None) -> Relation:
+def _check_encodings(a: _Side, b: _Side, columns: list[str]) -> None:
+    """What is hashed of a text are its bytes: the same bytes are other letters in another encoding."""
+    if a.readers is b.readers or not columns:
+        return
+    one, other = _encoding(a.readers), _encoding(b.readers)
+    if one != other:
+        raise CannotCompare(
+            f"A is in {one} and B is in {other}: the same bytes are other letters there",
+            details=f"columns that hold letters: {', '.join(columns)}",
+            hint="--query, with such a column as bytes on both sides: SELECT id, convert_to(name, 'UTF8') AS name FROM "
+            "...; or --exclude it",
+            state=STATE,
+        )
+
+
+def _encoding(where: Readers) -> str:
+    row = where.first.execute(b"SELECT pg_catalog.current_setting('server_encoding')").fetchone()
+    return str(row[0]) if row else ""
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _left(
+    a: _Side, b: _Side, choice: Choice, asked: Asked, effort: Effort, key_map: KeyMap | None, mapped: str
+) -> Relation:
     """The rows of A as B should have them. A condition is over them too, whatever their columns are made of."""
     fields = dict(choice.of_a)
-    joins, key = "", choice.key
+    joins, key, columns = "", choice.key, choice.columns
     instead = fields
     if key_map:
         if len(key) != 1:
             raise WrongUsage("a key map needs a key of one column", hint="--key id", state=STATE)
         key_map.check(a.readers.first, str(a.place.database))
         (column,) = key
-        joins = f" LEFT JOIN ({key_map.rows}) k ON k.old = ({fields[column]})::pg_catalog.text"
+        joins = f' LEFT JOIN ({key_map.rows}) k ON k.old = ({fields[column]})::pg_catalog.text COLLATE pg_catalog."C"'
         # A row whose key is not in the map is told by its old key.
         new = _new_key(a, b, column, key_map)
         shown = f"COALESCE({new}::pg_catalog.text, 'not in the key map: ' || ({fields[column]})::pg_catalog.text)"
-        own = _KEY
-        while own in fields:
-            own += "_"
+        own = _unused(_KEY, fields)
         instead = fields | {column: new}
-        fields = instead | {own: shown}
-        key = (own,)
-    wanted = dict.fromkeys((*choice.columns, *key))
+        # Its new key is NULL, and so may be one of B.
+        fields = instead | {own: shown, mapped: "k.new IS NOT NULL"}
+        key, columns = (own,), (*columns, mapped)
+    wanted = dict.fromkeys((*columns, *key))
     select = ", ".join(f"{fields[name]} AS {ident(name)}" for name in wanted)
     where = condition(a.columns, "A", asked.where, instead)
-    return Relation(a.parts(select, joins, where, effort.workers), choice.columns, key)
+    if where and key_map:  # of a key that is not known, what asks for it is NULL: such a row is not left out for that
+        where = f"({where} OR ({where} IS NULL AND k.new IS NULL))"
+    return Relation(a.parts(select, joins, where, effort.workers), columns, key)
 
 
 def _new_key(a: _Side, b: _Side, column: str, key_map: KeyMap) -> str:
@@ -220,10 +255,13 @@ def _new_key(a: _Side, b: _Side, column: str, key_map: KeyMap) -> str:
     return f"k.new::pg_catalog.{wanted}" if wanted else "k.new"
 
 
-def _right(b: _Side, choice: Choice, asked: Asked, effort: Effort) -> Relation:
+def _right(b: _Side, choice: Choice, asked: Asked, effort: Effort, mapped: str) -> Relation:
     where = condition(b.columns, "B", asked.where, {})
     select = ", ".join(f"m.{ident(name)}" for name in choice.columns)
-    return Relation(b.parts(select, "", where, effort.workers), choice.columns, choice.key)
+    columns = choice.columns
+    if mapped:
+        select, columns = f"{select}, true AS {ident(mapped)}", (*columns, mapped)
+    return Relation(b.parts(select, "", where, effort.workers), columns, choice.key)
 
 
 def _type(where: Readers, oid: int) -> str:
