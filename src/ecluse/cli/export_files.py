@@ -114,7 +114,6 @@ def _supabase(plan: Plan, found: Exported, layout: Layout) -> Mapping[str, str]:
 _REVISION = '''"""{header}
 """
 
-import sqlalchemy as sa
 from alembic import op
 
 revision = {revision!r}
@@ -124,10 +123,10 @@ depends_on = None
 
 
 def _run(statements):
-    """Send each as it stands: neither `:` nor `%` in it is a parameter."""
+    """Send each as it stands: neither `:` nor `%` in it is a parameter. With --sql, a tab stays one as well."""
     for statement in statements:
         if op.get_context().as_sql:
-            op.execute(sa.text(statement.replace("\\\\", "\\\\\\\\").replace(":", "\\\\:")))
+            op.get_context().impl.static_output(statement + ";")
         else:
             op.get_bind().exec_driver_sql(statement, execution_options={{"no_parameters": True}})
 

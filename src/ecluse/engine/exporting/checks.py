@@ -51,20 +51,55 @@ def lock(names: Iterable[str]) -> str:
 
 # What an old table is, and what stands on it, in words that are the same in every database.
 _DEFINED = """
-SELECT pg_catalog.concat('column ', a.attrelid::regclass, '.', a.attname, ' ',
+SELECT pg_catalog.concat('table ', c.oid::regclass, ' of ', pg_catalog.pg_get_userbyid(c.relowner),
+        CASE WHEN c.relrowsecurity THEN ' row security' END, CASE WHEN c.relforcerowsecurity THEN ' forced' END) AS part
+    FROM pg_catalog.pg_class c WHERE c.oid = ANY (@)
+UNION ALL SELECT pg_catalog.concat('column ', a.attrelid::regclass, '.', a.attname, ' ',
         pg_catalog.format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN ' not null' END,
-        CASE WHEN a.attgenerated <> '' THEN ' generated' END) AS part
-    FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY (@) AND a.attnum > 0 AND NOT a.attisdropped
+        CASE WHEN a.attgenerated <> '' THEN ' generated' END, CASE WHEN a.attidentity <> '' THEN ' identity' END,
+        ' default ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid))
+    FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
+    WHERE a.attrelid = ANY (@) AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL SELECT pg_catalog.concat('grant on ', g.what, ' to ', CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE
+        pg_catalog.pg_get_userbyid(g.grantee) END, ': ', pg_catalog.string_agg(g.right, ', ' ORDER BY g.right))
+    FROM (SELECT c.oid::regclass::text, x.grantee, x.privilege_type
+            FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) x
+            WHERE c.oid = ANY (@) AND x.grantee <> c.relowner
+        UNION ALL SELECT pg_catalog.concat(a.attrelid::regclass, '.', a.attname), x.grantee, x.privilege_type
+            FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) x WHERE a.attrelid = ANY (@)
+        ) g (what, grantee, "right") GROUP BY g.what, g.grantee
+UNION ALL SELECT pg_catalog.concat('policy ', p.polname, ' on ', p.polrelid::regclass, ' ', p.polcmd, ' ',
+        p.polpermissive, ' to ', ARRAY(SELECT coalesce(r.rolname, 'public') FROM pg_catalog.unnest(p.polroles) o
+            LEFT JOIN pg_catalog.pg_roles r ON r.oid = o ORDER BY 1)::text,
+        ' using ' || pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+        ' check ' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
+    FROM pg_catalog.pg_policy p WHERE p.polrelid = ANY (@)
+UNION ALL SELECT pg_catalog.concat('publication ', b.pubname, ' of ', r.prrelid::regclass)
+    FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication b ON b.oid = r.prpubid
+    WHERE r.prrelid = ANY (@)
 UNION ALL SELECT pg_catalog.concat(pg_catalog.pg_describe_object('pg_catalog.pg_constraint'::regclass, c.oid, 0), ': ',
         pg_catalog.pg_get_constraintdef(c.oid))
     FROM pg_catalog.pg_constraint c WHERE c.contype <> 'n' AND (c.conrelid = ANY (@) OR c.confrelid = ANY (@))
 UNION ALL SELECT pg_catalog.pg_get_indexdef(i.indexrelid) FROM pg_catalog.pg_index i WHERE i.indrelid = ANY (@)
-UNION ALL SELECT pg_catalog.pg_get_triggerdef(t.oid)
+UNION ALL SELECT pg_catalog.concat(pg_catalog.pg_get_triggerdef(t.oid), ' ', t.tgenabled)
     FROM pg_catalog.pg_trigger t WHERE t.tgrelid = ANY (@) AND NOT t.tgisinternal
-UNION ALL SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, 0)
-    FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = ANY (@)
+UNION ALL SELECT DISTINCT pg_catalog.concat(pg_catalog.pg_describe_object(d.classid, d.objid, 0), ': ' ||
+        pg_catalog.pg_get_viewdef(v.oid))
+    FROM pg_catalog.pg_depend d LEFT JOIN pg_catalog.pg_rewrite w
+        ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND w.oid = d.objid
+    LEFT JOIN pg_catalog.pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm')
+    WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = ANY (@)
     AND d.deptype <> 'i' AND d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_policy'::regclass,
         'pg_catalog.pg_proc'::regclass)
+"""
+# What is made anew on the tables, as it is.
+_MOVED = """
+UNION ALL SELECT pg_catalog.concat('view ', v.oid::regclass, ': ', pg_catalog.pg_get_viewdef(v.oid))
+    FROM pg_catalog.pg_class v JOIN pg_catalog.pg_namespace n ON n.oid = v.relnamespace
+    WHERE v.relkind IN ('v', 'm') AND pg_catalog.format('%I.%I', n.nspname, v.relname) = ANY (@moved)
+UNION ALL SELECT pg_catalog.pg_get_functiondef(p.oid)
+    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    WHERE p.prokind IN ('f', 'p') AND pg_catalog.format('%I.%I', n.nspname, p.proname) = ANY (@moved)
 """
 
 
@@ -74,7 +109,11 @@ def defined(plan: Plan) -> str:
     if not names:
         return ""
     old = f"ARRAY[{', '.join(literal(name.sql) for name in names)}]::regclass[]"
-    return _DEFINED.replace("@", old).strip()
+    moved = ", ".join(
+        f"pg_catalog.format('%I.%I', {literal(m.name.schema)}, {literal(m.name.name)})" for m in plan.moved
+    )
+    carried = _MOVED.replace("@moved", f"ARRAY[{moved}]::text[]")
+    return _DEFINED.replace("@", old).strip() + carried.rstrip()
 
 
 def as_exported(plan: Plan, parts: Iterable[str]) -> str:
