@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ecluse.backup.files import write_manifest
+from ecluse.backup.files import unfinished_folder, write_manifest
 from ecluse.backup.shelf import doomed, find, look
 from ecluse.errors import UnknownBackup
 from ecluse.model.backup import Check, LargeObjects, Locale, Manifest, Versions, read, written
@@ -70,3 +70,15 @@ def test_a_manifest_is_read_as_it_was_written_and_no_other_way() -> None:
     for bad in (text[:-9], "[]", text.replace('"format": 1', '"format": 2'), text.replace("18", "17", 1)):
         with pytest.raises(ValueError, match=r"it is|its content"):
             read(bad)
+
+
+def test_two_of_one_second_are_two(tmp_path: Path) -> None:
+    """Both began before either had its name."""
+    name = tmp_path / "20260101T000000Z"
+    with unfinished_folder(name) as mine:
+        (mine.folder / "a").write_text("mine")
+        name.mkdir()
+        (name / "a").write_text("another's")
+    assert mine.kept == tmp_path / "20260101T000000Z-2"
+    assert [(each / "a").read_text() for each in (name, mine.kept)] == ["another's", "mine"]
+    assert not list(tmp_path.glob(".*"))

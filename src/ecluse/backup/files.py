@@ -6,9 +6,11 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ecluse.errors import BackupDamaged, NoRoom
@@ -19,9 +21,19 @@ _BLOCK = 1 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
+@dataclass(slots=True)
+class Unfinished:
+    """A folder to work in; `kept` is where it is once the work is done."""
+
+    folder: Path
+    kept: Path
+
+
 @contextlib.contextmanager
-def unfinished_folder(target: Path) -> Iterator[Path]:
+def unfinished_folder(target: Path) -> Iterator[Unfinished]:
     """A new folder beside `target`, which it becomes at the end; it is removed where the work fails.
+
+    Where `target` is there by then, of another process that began in the same second, it gets a name with a number.
 
     It is locked while this process works on it, so that another one can tell it from what a killed process left.
     """
@@ -32,14 +44,28 @@ def unfinished_folder(target: Path) -> Iterator[Path]:
     descriptor = os.open(beside, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield beside
+        work = Unfinished(beside, target)
+        yield work
         with no_room(target):
             _sync(beside)
-            beside.rename(target)
+            work.kept = _moved(beside, target)
             _sync(target.parent)
     finally:
         os.close(descriptor)
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _moved(beside: Path, target: Path) -> Path:
+    for number in itertools.count(1):
+        place = target if number == 1 else target.with_name(f"{target.name}-{number}")
+        try:
+            beside.rename(place)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            continue
+        return place
+    raise AssertionError
 
 
 def make_private(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import time
@@ -47,21 +46,16 @@ def take(database: Database, above: Path, emit: Emit, stopping: Stopping, worker
     """
     began = time.monotonic()
     with held(database) as snapshot:
-        folder = _new(above, snapshot.at.replace("-", "").replace(":", ""))
+        folder = above / snapshot.at.replace("-", "").replace(":", "")
         programs = client_programs(snapshot.session.info.server_version // 10000)
         _room(above, sum(each.octets for each in snapshot.stored), emit)
-        with unfinished_folder(folder) as beside:
+        with unfinished_folder(folder) as work:
+            beside = work.folder
             manifest = _write(database, snapshot, beside, programs, emit, stopping, workers)
             manifest = replace(manifest, seconds=round(time.monotonic() - began, 3), files=described(beside))
             stopping.check(STATE)
             write_manifest(beside, manifest)
-    return Taken(folder, manifest)
-
-
-def _new(above: Path, name: str) -> Path:
-    """Where there is one of the same second already, another name."""
-    taken = (above / (name if number == 1 else f"{name}-{number}") for number in itertools.count(1))
-    return next(folder for folder in taken if not folder.exists())
+    return Taken(work.kept, manifest)
 
 
 def _write(
