@@ -109,6 +109,21 @@ def test_who_waits_to_alter_a_table_is_not_waited_for(
     assert not look(tmp_path).kept and not look(tmp_path).left
 
 
+def test_rows_that_an_extension_says_are_its_users_are_proved(shop: Database, tmp_path: Path) -> None:
+    """As those of cron.job: pg_dump writes them, and nothing makes them anew."""
+    with psycopg.connect(shop.conninfo, autocommit=True) as conn:
+        conn.execute("CREATE TABLE public.jobs AS SELECT n FROM generate_series(1, 9) n")
+        conn.execute("CREATE TABLE public.inner_life AS SELECT 1")
+        for table in ("jobs", "inner_life"):
+            conn.execute(f"ALTER EXTENSION plpgsql ADD TABLE public.{table}".encode())
+        conn.execute(
+            "UPDATE pg_extension SET extconfig = ARRAY['public.jobs'::regclass::oid], "
+            "extcondition = ARRAY['WHERE n > 2'] WHERE extname = 'plpgsql'"
+        )
+    found = {str(each.table): each.rows for each in taken(shop, tmp_path).manifest.tables}
+    assert found == {"public.customers": 500, "public.orders": 2000, "public.jobs": 7}
+
+
 def test_a_backup_that_is_not_its_snapshot_fails(shop: Database, tmp_path: Path, tried: Tried) -> None:
     with psycopg.connect(shop.conninfo, autocommit=True) as conn:
         conn.execute("CREATE TABLE public.third (id int); CREATE TABLE public.fourth (id int)")

@@ -9,16 +9,20 @@ from ecluse.model.backup import Locale, MigrationThen, RoleThen
 from ecluse.model.names import Name, ident
 from ecluse.postgres.connect import Session
 
-# Everything that pg_dump writes rows of. What an extension owns is made by CREATE EXTENSION.
+# Everything that pg_dump writes rows of. What an extension owns is made by CREATE EXTENSION, but for the rows that it
+# says are its user's (cron.job, vault.secrets): those of which its condition is true.
 _TABLES = """
     SELECT n.nspname, c.relname, c.relkind::text, pg_catalog.pg_table_size(c.oid),
         pg_catalog.has_table_privilege(c.oid, 'SELECT'), pg_catalog.row_security_active(c.oid),
         ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
+            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+        coalesce(x.condition, '')
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    LEFT JOIN (SELECT u.oid, u.condition FROM pg_catalog.pg_extension AS e
+        CROSS JOIN LATERAL unnest(e.extconfig, e.extcondition) AS u (oid, condition)) AS x ON x.oid = c.oid
     WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+        AND (x.oid IS NOT NULL OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
     ORDER BY pg_catalog.pg_table_size(c.oid) DESC, 1, 2
 """
 _SEQUENCES = """
@@ -84,12 +88,13 @@ class Found:
     readable: bool
     hidden: bool  # row level security hides rows of it from us
     columns: tuple[str, ...]
+    condition: str = ""  # of an extension's table: "WHERE …", as it says which of its rows are the user's
 
 
 def tables(conn: Session) -> tuple[Found, ...]:
     """All tables whose rows are of this database, the largest first."""
     rows = conn.execute(_TABLES.encode()).fetchall()
-    return tuple(Found(Name(row[0], row[1]), row[2], row[3], row[4], row[5], tuple(row[6])) for row in rows)
+    return tuple(Found(Name(row[0], row[1]), row[2], row[3], row[4], row[5], tuple(row[6]), row[7]) for row in rows)
 
 
 def sequences(conn: Session) -> dict[Name, tuple[int, bool]]:
@@ -169,7 +174,7 @@ def lock_text(found: tuple[Found, ...]) -> str:
 def select(found: Found) -> str:
     """Every column of every row of a table and not of its children, under names of our own."""
     columns = ", ".join(f"{ident(column)} AS c{number}" for number, column in enumerate(found.columns))
-    return f"SELECT {columns} FROM ONLY {found.name.sql}"
+    return f"SELECT {columns} FROM ONLY {found.name.sql} {found.condition}".rstrip()
 
 
 def _row(conn: Session, text: str) -> tuple[Any, ...]:

@@ -88,6 +88,7 @@ def copy_database(
 def _complete(source: Source, copy: Database, sample: Sample) -> int:
     with source.reader() as there, closing(open_session(copy, role="rehearse")) as here:
         here.execute("ANALYZE")
+        here.execute("SET lc_monetary = 'C'")
         return sample.complete(there, here)
 
 

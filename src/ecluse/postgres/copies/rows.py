@@ -79,6 +79,7 @@ def copy_rows(
         with source.reader() as there, closing(open_session(copy, role="rehearse")) as here:
             # Nobody but us sees the copy, and a crash ends it.
             here.execute("SET synchronous_commit = off")
+            here.execute("SET lc_monetary = 'C'")
             while not stop.is_set():
                 try:
                     part = left.get_nowait()

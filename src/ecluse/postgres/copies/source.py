@@ -173,6 +173,7 @@ def _reading(database: Database) -> Session:
     conn = open_session(database, role="rehearse")
     try:
         conn.execute("SET default_transaction_read_only = on")
+        conn.execute("SET lc_monetary = 'C'")  # money is written as the copy reads it
         conn.execute(_BEGIN.encode())
     except psycopg.Error as error:
         conn.close()
