@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,14 @@ import pytest
 
 from ecluse.engine.context import Stop
 from ecluse.engine.planner import make_plan
+from ecluse.engine.rehearsal.load import Load
 from ecluse.engine.rehearsal.rehearse import Asked, Rehearsed, rehearse
 from ecluse.errors import Interrupted
 from ecluse.model.migration import Migration
 from ecluse.model.report import Event
 from ecluse.operations.file import parse_migration
-from ecluse.postgres.connect import Database
+from ecluse.postgres.catalog import read_catalog
+from ecluse.postgres.connect import Database, open_session
 from ecluse.postgres.project import read_migration
 from tests import harness
 from tests.harness import OPTIONS, load, same, snapshot
@@ -102,6 +105,30 @@ def test_the_whole_life(database: Database, folder: Path) -> None:
     assert {one.shape for one in record.written} == {"old", "new"}
     assert all(one.committed > 10 and not one.failed for one in record.written)
     assert all(account.balanced for account in found.accounts)
+
+
+def test_what_wrote_nothing_is_not_counted_as_written(database: Database) -> None:
+    load(
+        database,
+        """
+        CREATE TABLE public.pairs (a int REFERENCES public.pairs, b int REFERENCES public.pairs, PRIMARY KEY (a));
+        CREATE TABLE public.closed (id int PRIMARY KEY, word text);
+        INSERT INTO public.closed VALUES (1, 'a'), (2, 'b');
+        INSERT INTO public.pairs VALUES (1, 1);
+        CREATE FUNCTION public.silent() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER silent BEFORE INSERT OR UPDATE ON public.closed FOR EACH ROW EXECUTE FUNCTION public.silent();
+        """,
+    )
+    with open_session(database) as conn:
+        tables = list(read_catalog(conn).tables.values())
+    writer = Load(database, tables, 1, "new")
+    assert writer.left_out == ["public.pairs"]  # nothing of it can be changed, and nothing added
+    writer.start()
+    for _ in range(3):
+        while writer.felt()[0] is None:
+            time.sleep(0.01)
+    writer.stop()
+    assert (writer.written().committed, writer.failed) == (0, [])
 
 
 def test_rows_that_a_check_does_not_take_are_named(database: Database, folder: Path) -> None:

@@ -257,7 +257,12 @@ class Life:
                     load.ask_to_stop()
         self._ending = ()
         for load in loads:
-            self._add(load.written())
+            self._add(one := load.written())
+            if one.refused and not one.committed:
+                self._say(
+                    f"not one write of the {one.shape} application came through, of {one.refused:,}: what was "
+                    "rehearsed after it was rehearsed without writes"
+                )
 
     def _end_with(self, loads: Sequence[Load]) -> None:
         """The next step changes the shape that these write to: they stop at the moment when it has."""

@@ -130,7 +130,10 @@ class Load:
                 target = _Target(found, keys, _first(conn, found))
                 if self._shape == "old":
                     target.writes = self._tried(conn, target)
-                yield target
+                if target.writes.insertable or target.writes.changeable:
+                    yield target
+                else:
+                    self.left_out.append(str(table.name))
 
     def _tried(self, conn: psycopg.Connection[tuple[Any, ...]], target: _Target) -> Writes:
         """The statements that work before anything is migrated: what fails already then is no finding."""
@@ -138,8 +141,6 @@ class Load:
         if found.insertable and not _works(conn, found.insert(key, target.next + 1)):
             found = replace(found, insertable=False)
         good = tuple(name for name in found.changeable if _works(conn, found.update(key, key, (name,))))
-        if not found.insertable and not good:
-            self.left_out.append(str(found.table.name))
         return replace(found, changeable=good)
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
@@ -173,20 +174,22 @@ class Load:
             number = target.next
             mine = target.own.pop() if len(target.own) > 20 or (target.own and chance.random() < 0.1) else None
         if mine is not None:
-            conn.execute(found.delete(mine).encode())
+            changed = conn.execute(found.delete(mine).encode()).rowcount
             with self._lock:
                 target.keys = [one for one in target.keys if one != mine]
         elif found.insertable and (chance.random() < 0.4 or not found.changeable):
             row = conn.execute(found.insert(like, number).encode()).fetchone()
+            changed = int(row is not None)
             if row is not None:
                 with self._lock:
                     target.keys.append(tuple(row))
                     target.own.append(tuple(row))
-        elif found.changeable:
+        else:
             names = tuple(chance.sample(found.changeable, min(len(found.changeable), chance.choice((1, 1, 2)))))
-            conn.execute(found.update(key, like, names).encode())
+            changed = conn.execute(found.update(key, like, names).encode()).rowcount
+        # A statement that met no row, as one does once its table is another, wrote nothing.
         with self._lock:
-            self.committed += 1
+            self.committed += bool(changed > 0)
 
     def _count(self, error: psycopg.Error, target: _Target) -> None:
         state = error.sqlstate or ""
