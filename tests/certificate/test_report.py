@@ -85,6 +85,14 @@ def test_a_run_from_the_gate_to_finish(shapes: Project, tmp_path: Path) -> None:
     assert found.pop("old and new, compared again")[0] == "cannot be told"
     assert {answer for answer, _ in found.values()} == {"yes"}, found
     assert {answer for answer, _ in _answers(shapes, gate).values()} == {"yes", "cannot be told"}
+    for part, forged, title in (
+        ("seals", None, "the seals of the new tables are those of the journal"),
+        ("archive", {"manifest_sha256": "0" * 64}, "the archive of the old tables is as it was written"),
+        ("archive", {"tables": []}, "what was asked, what happened and what stands are those of the journal"),
+    ):
+        said = report | {part: forged and report[part] | forged}
+        found = _answers(shapes, _write(tmp_path / "forged.json", sealed(said)), 3)
+        assert [each for each, (answer, _) in found.items() if answer == "no"] == [title]
     shapes.execute("DELETE FROM lines WHERE talk_id = 1; ALTER TABLE people ADD COLUMN more text")
     found = {title.split(" ")[0]: said for title, said in _answers(shapes, end).items() if title.startswith("public")}
     assert found["public.lines"] == ("changed", "changed since: 38 rows now, 40 then")

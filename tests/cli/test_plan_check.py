@@ -96,4 +96,6 @@ def test_what_could_not_be_asked_is_no_pass(tmp_path: Path, capsys: pytest.Captu
     assert unreachable["verdict"] == "not known" and "ECL110" in unreachable["reasons"][0]
     assert project.run("plan", "--check", "nothing").status == 2
     assert project.run("plan").status == 2
+    (project.folder / "migrations" / "uuids.toml").unlink()
+    assert "There is no migration" in project.run("plan", "--check").out
     assert project.run("plan", "uuids", "--plan", "x").status == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from ecluse.errors import DatabaseError, Interrupted, OurBug
@@ -417,3 +418,14 @@ def test_the_second_sum_tells_sets_that_only_add_up_to_the_same(connect: Callabl
     assert sums[0] and sums[1]
     assert sums[0][0] == sums[1][0]
     assert sums[0][1] != sums[1][1]
+
+
+def test_the_second_hash_is_of_all_bits_of_the_first(database: Database) -> None:
+    """That of a bigint is the same where both halves, taken together, are."""
+    first, other = "5::bigint", "((1::bigint << 32) + 4)"
+    with psycopg.connect(database.conninfo) as conn:
+        found = conn.execute(
+            f"SELECT hashint8extended({first}, 1) = hashint8extended({other}, 1), "
+            f"{second_hash(first)} = {second_hash(other)}".encode()
+        ).fetchone()
+    assert found == (True, False)

@@ -52,6 +52,7 @@ def check(invocation: Invocation, names: tuple[str, ...], saved: Path | None) ->
     drifts = [each for database in looked.values() for each in _drifted(database)]
     value = {
         "ok": all(v.verdict == OK for v in verdicts) and not any(d["reasons"] for d in drifts),
+        "asked": len(verdicts),
         "migrations": verdicts,
         "drift": drifts,
     }

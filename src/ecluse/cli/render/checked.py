@@ -25,6 +25,8 @@ def lines(value: dict[str, Any]) -> Iterator[str]:
             yield from human.labelled("      hint: ", drift["hint"])
         elif not drift["known"]:
             yield f"  '{drift['migration']}' is of an earlier version, which noted nothing to compare with"
+    if value["asked"] == 0:
+        yield "There is no migration in migrations/: nothing was checked but what earlier ones left."
     yield "Ready." if value["ok"] else "NOT ready."
 
 
