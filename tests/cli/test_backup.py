@@ -260,12 +260,13 @@ def test_a_protected_database_is_backed_up_before_its_switch(open_folder: Path, 
             conn.execute("DROP DATABASE guarded WITH (FORCE)")
 
 
-def _of_another_server(project: Project, known: tuple[str, ...]) -> None:
-    """A verified backup of what had this name elsewhere, as staging has it, is none of this database."""
+def _of_elsewhere_or_before(project: Project, known: tuple[str, ...]) -> None:
+    """A verified backup of what had this name elsewhere, or of before the run, is none that the switch wants."""
     assert project.run("backup", "--quiet").status == 0
     (folder, manifest) = next((k.folder, k.manifest) for k in look(shelf(project)).kept if k.sound)
     assert manifest is not None and manifest.server
-    for other in (replace(manifest, server="1"), replace(manifest, called="staging")):
+    early = "2020-01-01T00:00:00Z"  # before the run began
+    for other in (replace(manifest, server="1"), replace(manifest, called="staging"), replace(manifest, at=early)):
         write_manifest(folder, other)
         refused = project.run("switch", *known)
         assert (refused.status, "ECL308" in refused.err) == (1, True), refused
@@ -282,7 +283,7 @@ def _guarded(project: Project) -> None:
     refused = project.run("switch", *known)  # not verified: of no use
     assert (refused.status, "ECL308" in refused.err) == (1, True)
     assert "ecluse switch uuids --backup" in refused.err
-    _of_another_server(project, known)
+    _of_elsewhere_or_before(project, known)
     done = project.run("switch", *known, "--backup", "--json")
     assert done.status == 0, done
     (record,) = project.execute("SELECT detail FROM ecluse.step WHERE name = 'backup'")
