@@ -69,7 +69,8 @@ def test_the_life_of_backups(small: Project) -> None:
     made = small.run("backup", "--json", *HERE)
     assert made.status == 0, made
     assert {"step", "progress", "done", "result"} == {event["event"] for event in made.events}
-    steps = [event for event in made.events if event["event"] == "progress" and event["step"] == "dump"]
+    # Told is now and then: which steps are among them is a matter of time.
+    steps = [event for event in made.events if event["event"] == "progress"]
     assert steps and all(0 <= event["done"] <= event["total"] for event in steps)
     (first,) = made.events[-1]["backups"]
     assert first["verified"] and first["rows"] == 250 and Path(first["folder"]).parent == shelf(small)

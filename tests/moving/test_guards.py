@@ -113,7 +113,7 @@ def test_a_finish_that_dropped_one_of_two_tables_keeps_both_archives(places: Pla
     places.apply()
     places.switch()
     with pytest.raises(Halted):
-        places.finish(tmp_path / "archive", Listener(at=2))
+        places.finish(tmp_path / "archive", Listener(at=3))
     gone = "SELECT count(*) FROM pg_class WHERE relname IN ('t', 'invitations')"
     assert rows(places.origin, gone) == [(1,)]
     folder = places.finish(tmp_path / "archive") / "from-origin"

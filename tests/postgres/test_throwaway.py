@@ -36,7 +36,7 @@ def _databases(database: Database) -> set[str]:
 
 
 def test_a_throwaway_server_is_gone_afterwards_and_so_is_one_whose_process_was_killed(open_folder: Path) -> None:
-    project = open_folder / "project"
+    project = open_folder / "throwaway"
     project.mkdir()
     subprocess.run([sys.executable, "-c", _ABANDON, str(project)], check=False, env=os.environ)
     above = project / ".ecluse" / "throwaway"
