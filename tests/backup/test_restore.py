@@ -102,7 +102,7 @@ def test_into_a_new_database_or_an_empty_one(shop: Database, second_database: Da
         assert "--new NAME" in refused.value.hint and "Supabase" in refused.value.message
 
 
-def test_what_is_not_what_it_says_gets_no_name(shop: Database, tmp_path: Path) -> None:
+def test_what_is_not_what_it_says_gets_no_name(shop: Database, second_database: Database, tmp_path: Path) -> None:
     backup = taken(shop, tmp_path)
     first, *others = backup.manifest.tables
     bad = replace(backup, manifest=replace(backup.manifest, tables=(replace(first, checksum="0-0"), *others)))
@@ -111,6 +111,8 @@ def test_what_is_not_what_it_says_gets_no_name(shop: Database, tmp_path: Path) -
         with pytest.raises(ProofFailed, match="not what the snapshot was") as failed:
             work()
         assert failed.value.state == "nothing was changed"
+    with pytest.raises(ProofFailed):
+        restoring(bad).into_empty(second_database)
     work_of = restoring(backup)
     stopped = replace(work_of, emit=lambda event: work_of.stopping.ask() if event.step == "restored" else None)
     with pytest.raises(Interrupted):

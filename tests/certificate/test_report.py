@@ -252,3 +252,20 @@ def test_a_run_that_fails_and_a_report_that_cannot_be_written(shapes: Project) -
     assert shapes.run("report", "shapes").status == 0
     timeline = json.loads(file.read_text(encoding="utf-8"))["timeline"]
     assert [m["name"] for m in timeline if m["kind"] == "command"] == ["switch"]
+
+
+def test_values_that_a_plan_or_a_script_told_are_not_in_the_report(shapes: Project) -> None:
+    """A plan that was made to show values holds some; so does what a user's own script raises."""
+    file = shapes.folder / "migrations" / "shapes.toml"
+    loud = """DO $$ BEGIN RAISE EXCEPTION 'bad row: %', (SELECT email FROM public.people LIMIT 1); END $$"""
+    script = f'\n[[operation]]\nkind = "sql"\ntitle = "loud"\nphase = "before"\ndown = ""\nup = """{loud}"""\n'
+    file.write_text(file.read_text(encoding="utf-8") + script, encoding="utf-8")
+    planned = shapes.run("plan", "shapes", "--show-values", "--save", "plan.json")
+    assert planned.status == 0 and "secret.example" in planned.out
+    failed = shapes.run("apply", "shapes", "--plan", "plan.json", "--json")
+    assert failed.status == 4, failed
+    where = Path(failed.events[-1]["json"])
+    report = json.loads(where.read_text(encoding="utf-8"))
+    assert report["error"]["code"] == "P0001"
+    assert {hazard["id"] for hazard in report["plan"]["hazards"]} and report["plan"]["census"]
+    assert "secret.example" not in where.read_text(encoding="utf-8") + where.with_suffix(".html").read_text("utf-8")

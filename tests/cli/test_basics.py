@@ -85,7 +85,7 @@ def test_the_border_gives_every_error_its_exit_status(
     cls: type[EcluseError], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     more = {"sqlstate": "23505"} if cls.code == "ECL500" else {}
-    error = cls("it broke", details="in two", hint="glue", state="nothing was changed", **more)
+    error = cls("it broke", details="in two", hint="glue", state="half is done", **more)
 
     def fail(*_: object, **__: object) -> None:
         raise error
@@ -99,10 +99,12 @@ def test_the_border_gives_every_error_its_exit_status(
         "  in two",
         "",
         "hint: glue",
-        "state: nothing was changed",
+        "state: half is done",
     ]
     assert main.run(["--json"]) == cls.exit_status
     assert json.loads(capsys.readouterr().err) == error.as_dict()
+    error.state = "nothing was changed"
+    assert main.run([]) == (1 if cls.exit_status == 4 else cls.exit_status), "nothing stands half way"
 
 
 def test_a_bug_is_exit_70_and_has_a_traceback_only_with_verbose(

@@ -319,3 +319,14 @@ def test_the_way_back_needs_no_migration_file(project: Project) -> None:
     assert project.execute(f"{kind} AND attname = 'id'") == [("text",)]
     again = project.run("rollback", "uuids")
     assert (again.status, "there is no migration 'uuids'" in again.err) == (2, True)
+
+
+def test_a_mapping_that_fails_names_its_column_and_leaves_nothing_half_done(project: Project) -> None:
+    (project.folder / "migrations" / "numbers.toml").write_text(
+        'name = "numbers"\n[[operation]]\nkind = "convert_column"\ntable = "public.conversations"\ncolumn = "user_id"\n'
+        'to = "integer"\nusing = "user_id::integer"\nback = "user_id::text"\n'
+    )
+    for command in (("plan",), ("apply", "--dry-run"), ("apply",)):
+        failed = project.run(*command, "numbers", "--json")
+        assert (failed.status, failed.error["code"], failed.error["state"]) == (1, "22P02", "nothing was changed")
+        assert "public.conversations.user_id" in failed.error["details"] and "user 1" not in failed.err

@@ -127,7 +127,8 @@ def _tell(invocation: Invocation, error: EcluseError, cause: Exception | None = 
     else:
         for text in error_lines(error.as_dict()):
             click.echo(text, err=True, color=invocation.color)
-    return error.exit_status
+    # 4 says that something stands half way; some errors of the database know that nothing does.
+    return 1 if error.exit_status == 4 and error.state == "nothing was changed" else error.exit_status
 
 
 def main() -> None:

@@ -126,7 +126,11 @@ def _readable(plan: Plan, queries: tuple[CensusQuery, ...]) -> list[CensusQuery]
 
 
 def _census(conn: Connection, query: CensusQuery, show_values: bool) -> Census:
-    row = conn.execute(query.sql.encode()).fetchone()
+    try:
+        row = conn.execute(query.sql.encode()).fetchone()
+    except psycopg.Error as error:
+        error.add_note(f"while the values of {query.table}.{query.column} were converted, to count what does not fit")
+        raise
     assert row is not None
     rows, invalid, unusual, collisions, samples, *mapped = row
     return Census(
