@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,21 @@ def await_answer(project: Project, process: subprocess.Popen[str], question: str
             return
         time.sleep(0.05)
     raise AssertionError(f"'{question}' was never {wanted}")
+
+
+@contextmanager
+def mounted(folder: Path, size: str, mode: str) -> Iterator[Path]:
+    """A file system of its own of that size; the test is skipped where none can be mounted."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system")
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode={mode}", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system can be mounted here: {error}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 def ended(process: subprocess.Popen[str]) -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -20,7 +19,7 @@ from ecluse.backup.files import write_manifest
 from ecluse.backup.shelf import look
 from ecluse.postgres.connect import Database
 from ecluse.postgres.embedded import EmbeddedServer
-from tests.cli.conftest import Project, Result, await_answer, ended, load, write_project
+from tests.cli.conftest import Project, Result, await_answer, ended, load, mounted, write_project
 from tests.conftest import FAST, MAJOR, PROGRAMS
 
 HERE = ("--on", "app")
@@ -168,17 +167,8 @@ def test_a_wrong_password(open_folder: Path, tmp_path: Path, server: EmbeddedSer
 @pytest.fixture
 def narrow(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for half a megabyte."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a file system")
-    folder = tmp_path / "narrow"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=512k,mode=0700", "tmpfs", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no file system can be mounted here: {error}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "narrow", "512k", "0700") as folder:
+        yield folder
 
 
 def test_a_full_disk(small: Project, narrow: Path) -> None:

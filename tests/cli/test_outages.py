@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from tests.cli.conftest import (
     ended,
     enlarge,
     load,
+    mounted,
     write_project,
 )
 from tests.conftest import FAST, MAJOR, PROGRAMS
@@ -68,17 +67,8 @@ CONTENT = "SELECT count(*), md5(string_agg(id::text || question, ',' ORDER BY id
 @pytest.fixture
 def volume(open_folder: Path) -> Iterator[Path]:
     """A file system of its own, small enough to be filled."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a file system")
-    folder = open_folder / "volume"
-    folder.mkdir(exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=320m,mode=0755", "tmpfs", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no file system can be mounted here: {error}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(open_folder / "volume", "320m", "0755") as folder:
+        yield folder
 
 
 def fill(volume: Path) -> Path:

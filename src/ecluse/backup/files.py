@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import itertools
 import os
 import shutil
@@ -15,10 +14,9 @@ from pathlib import Path
 
 from ecluse.errors import BackupDamaged, NoRoom
 from ecluse.model.backup import MANIFEST, FileThen, Manifest, read, written
+from ecluse.postgres.files import is_locked, sha256_of, write_whole
 
 UNFINISHED = ".unfinished-"
-_BLOCK = 1 << 20
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
 @dataclass(slots=True)
@@ -80,21 +78,7 @@ def make_private(folder: Path) -> None:
 
 def abandoned(above: Path) -> list[Path]:
     """The unfinished folders that no process works on."""
-    return [folder for folder in sorted(above.glob(f"{UNFINISHED}*")) if not _locked(folder)]
-
-
-def _locked(folder: Path) -> bool:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return [folder for folder in sorted(above.glob(f"{UNFINISHED}*")) if not is_locked(folder)]
 
 
 def _sync(folder: Path) -> None:
@@ -124,18 +108,14 @@ def no_room(place: Path) -> Iterator[None]:
 
 def write_private(file: Path, text: str) -> None:
     """Write a file for its owner only, whole or not at all, and see it to the disk."""
-    beside = file.with_name(file.name + ".new")
-    with no_room(file), os.fdopen(os.open(beside, _NEW, 0o600), "w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    beside.replace(file)
+    with no_room(file):
+        write_whole(file, text, 0o600)
 
 
 def described(folder: Path) -> tuple[FileThen, ...]:
     """Every file but the manifest, with size and hash."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
-    return tuple(FileThen(str(f.relative_to(folder)), f.stat().st_size, _sha256(f)) for f in files)
+    return tuple(FileThen(str(f.relative_to(folder)), f.stat().st_size, sha256_of(f)) for f in files)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -175,7 +155,7 @@ def _wrong(path: Path, file: FileThen) -> str:
         size = path.stat().st_size
         if size < file.octets:
             return f"it is cut off: {size:,} of {file.octets:,} bytes"
-        return "its content was changed" if size > file.octets or _sha256(path) != file.sha256 else ""
+        return "its content was changed" if size > file.octets or sha256_of(path) != file.sha256 else ""
     except FileNotFoundError:
         return "it is missing"
     except OSError as error:
@@ -190,11 +170,3 @@ def damaged(folder: Path, *what: str) -> BackupDamaged:
         hint="ecluse backups",
         state="nothing was changed",
     )
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as read_from:
-        while block := read_from.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ecluse.cli.project import Project, find_settings
-from ecluse.errors import EcluseError
+from ecluse.errors import EcluseError, WrongUsage
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
@@ -123,6 +123,13 @@ def duration(_: click.Context, __: click.Parameter, given: str) -> float:
     if found is None:
         raise click.BadParameter(f"'{given}' is not a duration: 90s, 30m, 1.5h, 2d")
     return float(found[1]) * _SECONDS[found[2]]
+
+
+def reason(_: click.Context, option: click.Parameter, given: str | None) -> str | None:
+    """Why somebody goes past a gate: words, and not an empty text."""
+    if given is not None and not given.strip():
+        raise WrongUsage("the reason is missing", hint=f'{option.opts[0]} "why"')
+    return given.strip() if given else None
 
 
 def as_options(given: dict[str, Any]) -> Options:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ecluse.cli import arguments
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.project import Project
-from ecluse.errors import EcluseError, NotBackedUp, WrongUsage
+from ecluse.errors import EcluseError, NotBackedUp
 
 if TYPE_CHECKING:
     from ecluse.engine.journal import RunRecord
@@ -24,19 +25,13 @@ def backup_options(function: click.decorators.FC) -> click.decorators.FC:
         click.option(
             "--without-backup",
             metavar="REASON",
-            callback=_reason,
+            callback=arguments.reason,
             help="Switch a protected database without a verified backup since the run began; kept in the journal.",
         ),
         click.option("--backup", is_flag=True, help="Before the switch, take a backup and verify it by a restore."),
     ):
         function = option(function)
     return function
-
-
-def _reason(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
-    if given is not None and not given.strip():
-        raise WrongUsage("the reason is missing", hint='--without-backup "why"')
-    return given.strip() if given else None
 
 
 def require_backup(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,22 +91,15 @@ class Certificate:
 def write_report(report: dict[str, Any], folder: Path) -> dict[str, str]:
     """Write both files, each whole or not at all; for their owner only where values of rows are shown."""
     from ecluse.certificate import html
+    from ecluse.postgres.files import write_whole
 
     page = html(report)
     folder.mkdir(parents=True, exist_ok=True)
     mode = 0o600 if report.get("shows_values") else 0o644
-    _put(folder / JSON, json.dumps(report, indent=1, ensure_ascii=False) + "\n", mode)
-    _put(folder / HTML, page, mode)
+    write_whole(folder / JSON, json.dumps(report, indent=1, ensure_ascii=False) + "\n", mode)
+    write_whole(folder / HTML, page, mode)
     paths = {"json": folder / JSON, "html": folder / HTML}
     return {kind: str(path.resolve()) for kind, path in paths.items()} | {"sha256": report["sha256"]}
-
-
-def _put(file: Path, text: str, mode: int) -> None:
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
-    beside.touch(mode=mode)
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(file)
 
 
 def read_report(file: Path) -> dict[str, Any]:

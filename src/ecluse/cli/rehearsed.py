@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ecluse.cli import arguments
 from ecluse.cli.project import Project
-from ecluse.errors import NotRehearsed, WrongUsage
+from ecluse.errors import NotRehearsed
 
 if TYPE_CHECKING:
     from ecluse.model.migration import Migration
@@ -21,15 +22,9 @@ def without_rehearsal(function: click.decorators.FC) -> click.decorators.FC:
     return click.option(
         "--without-rehearsal",
         metavar="REASON",
-        callback=_reason,
+        callback=arguments.reason,
         help="Change a protected database though this plan was not rehearsed; the reason is kept in the journal.",
     )(function)
-
-
-def _reason(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
-    if given is not None and not given.strip():
-        raise WrongUsage("the reason is missing", hint='--without-rehearsal "why"')
-    return given.strip() if given else None
 
 
 def require_rehearsal(

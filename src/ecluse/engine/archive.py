@@ -6,7 +6,6 @@ A directory: `manifest.json`, `schema.sql`, and for each table `SCHEMA.TABLE.cop
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from ecluse.model.catalog import Table
 from ecluse.model.names import Name, ident
 from ecluse.planning import ddl_table as ddl
 from ecluse.planning.flow_sql import column_list
+from ecluse.postgres.files import sha256_of
 from ecluse.proof.compare import quick_equal
 
 _BLOCK = 1 << 20
@@ -63,7 +63,7 @@ def _write_table(conn: Connection, folder: Path, table: Table, at: Name) -> Arch
             for block in copy:
                 out.write(block)
         rows = cursor.rowcount
-    return ArchivedTable(str(table.name), file, rows, columns, _sha256(folder / file))
+    return ArchivedTable(str(table.name), file, rows, columns, sha256_of(folder / file))
 
 
 def check_archive(conn: Connection, folder: Path, tables: list[tuple[Table, Name]]) -> None:
@@ -75,7 +75,7 @@ def check_archive(conn: Connection, folder: Path, tables: list[tuple[Table, Name
     files = {entry["table"]: entry for entry in manifest["tables"]}
     for table, at in tables:
         entry = files[str(table.name)]
-        if _sha256(folder / entry["file"]) != entry["sha256"]:
+        if sha256_of(folder / entry["file"]) != entry["sha256"]:
             raise _damaged(folder / entry["file"], "its sha256 is not the one in the manifest")
         with conn.transaction(force_rollback=True):
             _load_and_compare(conn, folder / entry["file"], table, at)
@@ -103,14 +103,6 @@ def _damaged(file: Path, why: str) -> ArchiveDamaged:
         hint="look at the disk, then run the same `ecluse finish` again: it writes a new archive",
         state="nothing was dropped; the old shape is still kept",
     )
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as read:
-        while block := read.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _sql(text: str) -> sql.SQL:

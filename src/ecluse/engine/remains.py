@@ -18,12 +18,12 @@ from ecluse.planning.key_text import same_words
 from ecluse.planning.structure import Deviation, difference
 from ecluse.planning.switch_sql import old_tables
 from ecluse.postgres.catalog import read_catalog
+from ecluse.postgres.files import sha256_of
 from ecluse.proof.readers import readers
 
 Connect = Callable[[], Connection]
 
 _MANY = 10  # deviations that are listed
-_BLOCK = 1 << 20
 
 
 # --- after finish -----------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def _archive(report: Mapping[str, Any], record: RunRecord) -> Check:
     try:
         content = (folder / "manifest.json").read_bytes()
         files = {entry["file"]: entry["sha256"] for entry in json.loads(content)["tables"]}
-        damaged = [name for name, digest in files.items() if _sha256(folder / name) != digest]
+        damaged = [name for name, digest in files.items() if sha256_of(folder / name) != digest]
     except FileNotFoundError as error:
         return Check(title, UNKNOWN, f"'{error.filename}' is not here")
     except (OSError, ValueError, KeyError):
@@ -74,14 +74,6 @@ def _archive(report: Mapping[str, Any], record: RunRecord) -> Check:
     if claimed and claimed != sha256(content).hexdigest():
         damaged.append("manifest.json")
     return Check(title, NO if damaged else YES, f"not as they were: {', '.join(damaged)}" if damaged else str(folder))
-
-
-def _sha256(file: Path) -> str:
-    digest = sha256()
-    with file.open("rb") as read:
-        while block := read.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _catalogue(conn: Connection, record: RunRecord) -> Check:

@@ -32,6 +32,7 @@ from psycopg.conninfo import make_conninfo
 from ecluse.errors import EmbeddedServerFailed
 from ecluse.model.names import ident
 from ecluse.postgres.binaries import DEFAULT_VERSION, bin_dir, major_version
+from ecluse.postgres.files import is_locked
 
 StopMode = Literal["smart", "fast", "immediate"]
 
@@ -131,17 +132,7 @@ class EmbeddedServer:
 
     def in_use(self) -> bool:
         """Whether a handle of a living process uses the server; not whether it runs."""
-        try:
-            descriptor = _open(self.home / "users.lock")
-        except OSError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
+        return is_locked(self.home / "users.lock")
 
     def is_running(self) -> bool:
         """Whether a server answers; it may still be starting."""

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ecluse.errors import SettingsError
 from ecluse.model.rehearsal import Rehearsal
+from ecluse.postgres.files import write_whole
 
 FOLDER = "rehearsals"
 
@@ -42,9 +43,7 @@ def write_rehearsal(project: Path, rehearsal: Rehearsal) -> Path:
     """Keep the record; the one before is replaced as a whole."""
     file = record_file(project, rehearsal.migration)
     file.parent.mkdir(exist_ok=True)
-    unfinished = file.with_suffix(".json.new")
-    unfinished.write_bytes(_records.dump_json(rehearsal, indent=2) + b"\n")
-    unfinished.replace(file)
+    write_whole(file, _records.dump_json(rehearsal, indent=2).decode() + "\n")
     return file
 
 
@@ -54,7 +53,5 @@ def write_report(project: Path, rehearsal: Rehearsal, value: dict[str, Any], pag
     folder = project / ".ecluse" / "reports" / f"{rehearsal.migration}-rehearsal-{moment}"
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("report.json", json.dumps(value, indent=2, default=str) + "\n"), ("report.html", page)):
-        file = folder / name
-        file.touch(mode=0o600)
-        file.write_text(text, encoding="utf-8")
+        write_whole(folder / name, text, 0o600)
     return folder / "report.html"
