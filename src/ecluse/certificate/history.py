@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 from ecluse.certificate.blocks import Block, Cell, bar, section, table, text
-from ecluse.certificate.words import count, duration, many, moment
+from ecluse.certificate.words import count, duration, moment
+from ecluse.words import many
 
 _STAGES = {
     "prepare": "Prepare: new tables, empty, beside the old ones",

@@ -15,7 +15,8 @@ from ecluse.certificate.blocks import facts, hash_cell, mono
 from ecluse.certificate.content import digest
 from ecluse.certificate.sankey import WIDTH
 from ecluse.certificate.sections import sections
-from ecluse.certificate.words import many, moment
+from ecluse.certificate.words import moment
+from ecluse.words import many
 
 _KINDS = {"note": "note", "good": "good", "bad": "bad"}
 

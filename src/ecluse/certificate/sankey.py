@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ecluse.certificate.words import count, many
+from ecluse.certificate.words import count
+from ecluse.words import many
 
 WIDTH = 360.0
 FATES = ("carried", "merged", "quarantined")

@@ -11,7 +11,8 @@ from typing import Any
 from ecluse.certificate import sankey
 from ecluse.certificate.blocks import Block, Cell, answer, facts, given, hash_cell, listed, mono, section, table, text
 from ecluse.certificate.history import history
-from ecluse.certificate.words import count, many, moment
+from ecluse.certificate.words import count, moment
+from ecluse.words import many
 
 Report = Mapping[str, Any]
 Section = dict[str, Any]

@@ -10,11 +10,6 @@ def count(number: float | None) -> str:
     return "–" if number is None else f"{number:,.0f}"
 
 
-def many(number: int, word: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
-
-
 def duration(seconds: float | None) -> str:
     """A time as people say it: two parts at most."""
     if seconds is None:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from psycopg.conninfo import conninfo_to_dict
 
-from ecluse.checkup.check import OF_APPLICATION, Found, Patient, Topic, Unseen, listed, many
+from ecluse.checkup.check import OF_APPLICATION, Found, Patient, Topic, Unseen, listed
 from ecluse.model.names import literal
 from ecluse.operations.people_flow import NOBODY, TOKENS
 from ecluse.supabase.claims import faults
+from ecluse.words import many
 
 ACCOUNTS = Topic("accounts", "Supabase: schema auth, and its accounts")
 

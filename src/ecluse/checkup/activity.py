@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ecluse.checkup.check import Found, Patient, Topic, Unseen, size
+from ecluse.checkup.check import Found, Patient, Topic, Unseen
 from ecluse.model.names import literal
 from ecluse.postgres.locks import replica_lag
+from ecluse.words import size
 
 ACTIVITY = Topic("activity", "What the server is busy with")
 

@@ -166,21 +166,7 @@ def of_extension(catalog: str, oid: str) -> str:
     )
 
 
-def many(number: int, word: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
-
-
 def listed(names: Sequence[str], limit: int = 5) -> str:
     """Names, and how many more."""
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
-
-
-def size(octets: float) -> str:
-    """A size as people say it."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if abs(octets) < 1000:
-            return f"{octets:,.0f} {unit}"
-        octets /= 1000
-    return f"{octets:,.1f} TB"

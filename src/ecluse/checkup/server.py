@@ -8,10 +8,11 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
 
-from ecluse.checkup.check import OF_APPLICATION, Found, Patient, Topic, Unseen, listed, many, of_extension, size
+from ecluse.checkup.check import OF_APPLICATION, Found, Patient, Topic, Unseen, listed, of_extension
 from ecluse.errors import EcluseError
 from ecluse.model.names import ident, literal
 from ecluse.postgres.binaries import client_programs
+from ecluse.words import many, size
 
 SERVER = Topic("server", "The server")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ecluse.checkup.check import OF_APPLICATION, Found, Patient, Topic, of_extension, size
+from ecluse.checkup.check import OF_APPLICATION, Found, Patient, Topic, of_extension
 from ecluse.model.names import Name, ident
+from ecluse.words import size
 
 TABLES = Topic("tables", "Tables, indexes and constraints")
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from ecluse.words import many as many
+from ecluse.words import size as size
+
 _LEVELS = {"refuse": ("red", "refused"), "warn": ("yellow", "warning"), "note": ("cyan", "note")}
 
 
@@ -67,20 +70,6 @@ def table(rows: Iterable[Sequence[object]], *, indent: int = 2, right: Iterable[
 def count(number: float | None) -> str:
     """A number with separators."""
     return "?" if number is None or number < 0 else f"{number:,.0f}"
-
-
-def many(number: int, word: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
-
-
-def size(octets: float) -> str:
-    """A size as people say it."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if octets < 1000:
-            return f"{octets:,.0f} {unit}"
-        octets /= 1000
-    return f"{octets:,.1f} TB"
 
 
 def duration(seconds: float) -> str:
