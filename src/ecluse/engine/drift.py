@@ -12,12 +12,10 @@ from ecluse.errors import WrongState
 from ecluse.model.names import Name
 from ecluse.model.plan import Plan
 from ecluse.planning.promise import concerned, deviations
-from ecluse.planning.structure import Deviation
+from ecluse.planning.structure import ABSENT, PRESENT, Deviation
 from ecluse.planning.switch_sql import old_tables, visible
 from ecluse.postgres.catalog import read_catalog
 
-_ABSENT = "absent"
-_PRESENT = "present"
 _NEW = ": is new"
 _STEP = "drift"
 
@@ -35,12 +33,7 @@ class Drift:
     @property
     def gone(self) -> tuple[Deviation, ...]:
         """What was there and is there no more."""
-        return tuple(each for each in self.deviations if each.after == _ABSENT)
-
-    @property
-    def changed(self) -> tuple[Deviation, ...]:
-        """What is otherwise than it was, and, before `finish`, what came in addition."""
-        return tuple(each for each in self.deviations if each.after != _ABSENT)
+        return tuple(each for each in self.deviations if each.after == ABSENT)
 
 
 def drift(conn: Connection) -> tuple[Drift, ...]:
@@ -119,14 +112,14 @@ def _taken_back(accepted: frozenset[str], there: Sequence[Deviation]) -> Iterato
         if new and subject not in still:
             thing, _, what = subject.partition(", ")
             kind, _, name = thing.partition(" ")
-            yield Deviation(kind, name, what, _PRESENT, _ABSENT)
+            yield Deviation(kind, name, what, PRESENT, ABSENT)
 
 
 def _lost(found: Sequence[Deviation]) -> Iterator[Deviation]:
     """Of what differs after `finish`: what an application that only grew does not explain."""
     for each in found:
         grown = each.kind == "type" and each.after.startswith(f"{each.before}, ")
-        if each.before != _ABSENT and not grown:
+        if each.before != ABSENT and not grown:
             yield each
 
 

@@ -12,11 +12,10 @@ from ecluse.model.plan import Structure
 from ecluse.model.report import Event, Probe
 from ecluse.planning.elsewhere import followed
 from ecluse.planning.promise import concerned, deviations
-from ecluse.planning.structure import Deviation
+from ecluse.planning.structure import ABSENT, Deviation
 from ecluse.postgres.catalog import read_catalog
 
 _STEP = "structure"
-_ABSENT = "absent"
 _FEW = 3
 
 
@@ -78,8 +77,8 @@ def _subject(found: Deviation) -> str:
 
 
 def _words(found: Deviation) -> str:
-    if found.after == _ABSENT:
+    if found.after == ABSENT:
         return "is missing"
-    if found.before == _ABSENT:
+    if found.before == ABSENT:
         return "is not in the plan"
     return f"should be {found.before}, is {found.after}"

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ecluse.model.catalog import Catalog, Function, Grant, Role, Table, View
-from ecluse.planning.structure import Deviation, difference
+from ecluse.planning.structure import ABSENT, PRESENT, Deviation, difference
 
 MISSING, DIFFERS, EXTRA = "missing", "differs", "also there"
-_ABSENT = "absent"
 _OURS = ("zz_ecluse_capture", "ecluse_unit_", "ecluse_before_")
 
 _Bearer = TypeVar("_Bearer", Table, View, Function)
@@ -35,7 +34,7 @@ class Finding:
         subject = f"{self.kind} {self.object}" + (f", {self.what}" if self.what else "")
         if self.state != DIFFERS:
             text = self.expected if self.state == MISSING else self.actual
-            return subject + ("" if text == "present" else f" ({text})")
+            return subject + ("" if text == PRESENT else f" ({text})")
         return f"{subject}: expected {self.expected}, is {self.actual}"
 
 
@@ -58,11 +57,11 @@ def _finding(found: Deviation, spoken: frozenset[str]) -> Finding:
     state = DIFFERS
     if found.what == "order of columns":
         state = EXTRA  # columns that were added later stand at the end
-    elif found.before == _ABSENT:
+    elif found.before == ABSENT:
         # Where rights were given on purpose, one more is not what was meant.
         right = found.what.startswith("grants to") and f"{found.kind} {found.object}" in spoken
         state = DIFFERS if right else EXTRA
-    elif found.after == _ABSENT:
+    elif found.after == ABSENT:
         state = MISSING
     return Finding(state, found.kind, found.object, found.what, found.before, found.after)
 

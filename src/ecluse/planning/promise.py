@@ -16,7 +16,7 @@ from ecluse.model.names import Name
 from ecluse.model.plan import Plan, Structure
 from ecluse.planning.homes import Homes
 from ecluse.planning.key_text import same_words
-from ecluse.planning.structure import Deviation, difference
+from ecluse.planning.structure import ABSENT, PRESENT, Deviation, difference
 from ecluse.planning.switch_sql import altered, free_sequences, old_tables, visible
 
 _OURS = ("zz_ecluse_capture", "ecluse_unit_", "ecluse_before_")
@@ -303,7 +303,7 @@ def _enums(plan: Plan, now: Catalog) -> Iterator[Deviation]:
     for enum in plan.enums:
         found = now.types.get(enum.name)
         if found != enum.labels:
-            have = "absent" if found is None else ", ".join(found)
+            have = ABSENT if found is None else ", ".join(found)
             yield Deviation("type", str(enum.name), "", ", ".join(enum.labels), have)
 
 
@@ -323,6 +323,6 @@ def _moved(plan: Plan, promised: Structure, now: Catalog) -> Iterator[Deviation]
             continue
         kept = moved.name.within(plan.kept_schema)
         if kept not in names:
-            yield Deviation(moved.kind, str(kept), "", "present", "absent")
+            yield Deviation(moved.kind, str(kept), "", PRESENT, ABSENT)
         if moved.kind not in ("function", "procedure") and moved.name in names and moved.name not in made:
-            yield Deviation(moved.kind, str(moved.name), "", "absent", "present")
+            yield Deviation(moved.kind, str(moved.name), "", ABSENT, PRESENT)

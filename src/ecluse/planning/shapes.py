@@ -8,10 +8,8 @@ from dataclasses import replace
 from ecluse.model.catalog import Catalog, Function, Role, Sequence, Table, View
 from ecluse.model.plan import Plan, Structure
 from ecluse.planning.key_text import same_words
-from ecluse.planning.structure import Deviation, difference
+from ecluse.planning.structure import ABSENT, PRESENT, Deviation, difference
 from ecluse.planning.switch_sql import old_tables
-
-_ABSENT = "absent"
 
 
 def changes(plan: Plan) -> tuple[Deviation, ...]:
@@ -38,14 +36,14 @@ def changes(plan: Plan) -> tuple[Deviation, ...]:
 
 def _spelled_out(found: Deviation, before: Catalog, now: Catalog, again: set[str]) -> Deviation:
     """Of a table that comes or goes, what its columns are; of what is defined anew, that it was there."""
-    if found.before == _ABSENT and not found.what and found.object.partition("(")[0] in again:
-        return replace(found, before="present", after="defined anew")
+    if found.before == ABSENT and not found.what and found.object.partition("(")[0] in again:
+        return replace(found, before=PRESENT, after="defined anew")
     if found.kind != "table" or found.what:
         return found
 
     def columns(catalog: Catalog) -> str:
         table = next((t for t in catalog.tables.values() if str(t.name) == found.object), None)
-        return ", ".join(f"{c.name} {c.type}" for c in table.columns) if table else _ABSENT
+        return ", ".join(f"{c.name} {c.type}" for c in table.columns) if table else ABSENT
 
     return replace(found, before=columns(before), after=columns(now))
 
@@ -71,13 +69,13 @@ def _moved_away(plan: Plan, after: Structure) -> Iterator[Deviation]:
     there = {v.name for v in (*after.views, *plan.views)} | {f.name for f in (*after.functions, *plan.functions)}
     for moved in plan.moved:
         if moved.kind not in ("table", "sequence") and moved.name not in there:
-            yield Deviation(moved.kind, str(moved.name), "", "present", _ABSENT)
+            yield Deviation(moved.kind, str(moved.name), "", PRESENT, ABSENT)
 
 
 def _enums(plan: Plan) -> Iterator[Deviation]:
     for enum in plan.enums:
         if enum.made or enum.added:
-            was = ", ".join(enum.found) if enum.found else _ABSENT
+            was = ", ".join(enum.found) if enum.found else ABSENT
             yield Deviation("type", str(enum.name), "", was, ", ".join(enum.labels))
 
 

@@ -26,8 +26,8 @@ _NAMED_PARTS = {
     "column_defaults": "default of column",
 }
 _UNORDERED = frozenset({"options", "settings", "roles", "grants", "uses", "events"})
-_ABSENT = "absent"
-_PRESENT = "present"
+# What `before` and `after` say of a thing as a whole.
+ABSENT, PRESENT = "absent", "present"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,10 +42,10 @@ class Deviation:
 
     def __str__(self) -> str:
         subject = f"{self.kind} {self.object}" + (f", {self.what}" if self.what else "")
-        if self.before == _ABSENT:
-            return f"{subject}: is new" + ("" if self.after == _PRESENT else f" ({self.after})")
-        if self.after == _ABSENT:
-            return f"{subject}: is gone" + ("" if self.before == _PRESENT else f" (was {self.before})")
+        if self.before == ABSENT:
+            return f"{subject}: is new" + ("" if self.after == PRESENT else f" ({self.after})")
+        if self.after == ABSENT:
+            return f"{subject}: is gone" + ("" if self.before == PRESENT else f" (was {self.before})")
         return f"{subject}: was {self.before}, is {self.after}"
 
 
@@ -92,7 +92,7 @@ def _values(kind: str, before: Mapping[Any, Any], after: Mapping[Any, Any]) -> I
 
 
 def _presence(left: object, right: object) -> tuple[str, str]:
-    return _ABSENT if left is None else _PRESENT, _ABSENT if right is None else _PRESENT
+    return ABSENT if left is None else PRESENT, ABSENT if right is None else PRESENT
 
 
 def _fields(left: Any, right: Any) -> Iterable[tuple[str, str, str]]:
@@ -127,7 +127,7 @@ def _parts(word: str, before: Sequence[Any], after: Sequence[Any]) -> Iterable[t
         one, other = left.get(key), right.get(key)
         what = f"{word} {key}"
         if one is None or other is None:
-            yield what, _ABSENT if one is None else _summary(one), _ABSENT if other is None else _summary(other)
+            yield what, ABSENT if one is None else _summary(one), ABSENT if other is None else _summary(other)
         elif isinstance(one, tuple):
             if one != other:
                 yield what, _text(one[1]), _text(other[1])
@@ -162,7 +162,7 @@ def _rights(grants: Sequence[Grant] | None) -> str:
     if grants is None:
         return "the default ones"
     words = sorted((g.privilege or "all revoked") + (" with grant option" if g.grantable else "") for g in grants)
-    return ", ".join(words) or _ABSENT
+    return ", ".join(words) or ABSENT
 
 
 def _summary(part: Any) -> str:
@@ -170,7 +170,7 @@ def _summary(part: Any) -> str:
         text = getattr(part, attribute, None)
         if isinstance(text, str):
             return text
-    return _text(part[1]) if isinstance(part, tuple) else _PRESENT
+    return _text(part[1]) if isinstance(part, tuple) else PRESENT
 
 
 def _text(value: Any) -> str:
