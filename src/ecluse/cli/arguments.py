@@ -61,10 +61,17 @@ def stack_folder(function: _F) -> _F:
     )
 
 
+def workers(function: _F) -> _F:
+    """--workers: how many sessions."""
+    return click.option(
+        "--workers", type=click.IntRange(1, 64), default=2, help="Sessions that work side by side; default 2."
+    )(function)
+
+
 def run_options(function: _F) -> _F:
     """How hard the server is worked."""
     for option in (
-        click.option("--workers", type=click.IntRange(1, 64), help="Sessions that work side by side; default 2."),
+        workers,
         click.option("--max-rate", type=click.FloatRange(min=1), help="At most so many rows a second."),
         click.option("--lock-budget", type=click.FloatRange(min=0.1), help="Seconds to try for a lock; default 60."),
     ):
@@ -99,11 +106,16 @@ def report_folder(function: _F) -> _F:
     )(function)
 
 
-def _roles(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    named = [role.strip() for text in given for role in text.split(",")]
-    if not all(named):
-        raise click.BadParameter("the name of a role is missing")
-    return tuple(dict.fromkeys(named))
+def names(what: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], tuple[str, ...]]:
+    """Reads an option that is given more than once, or has commas in it: each name once."""
+
+    def read(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+        named = [name.strip() for text in given for name in text.split(",")]
+        if not all(named):
+            raise click.BadParameter(f"the name of a {what} is missing")
+        return tuple(dict.fromkeys(named))
+
+    return read
 
 
 def old_shape_for(function: _F) -> _F:
@@ -112,7 +124,7 @@ def old_shape_for(function: _F) -> _F:
         "--old-shape-for",
         metavar="ROLE[,ROLE]",
         multiple=True,
-        callback=_roles,
+        callback=names("role"),
         help="Roles that go on using the old shape beside the new one; else those that the migration names.",
     )(function)
 

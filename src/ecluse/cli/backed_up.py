@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +45,8 @@ def require_backup(
     if backup or reason:
         return
     record = last_run(database, migration.name)
-    lacking = [
-        each for each in _concerned(project, database, migration) if each.protect and not _sound(project, each, record)
-    ]
+    concerned = (database, *project.origins(migration))
+    lacking = [each for each in concerned if each.protect and not _sound(project, each, record)]
     if lacking:
         raise NotBackedUp(
             f"{lacking[0]} is protected, and has no verified backup since the run of '{migration.name}' began",
@@ -71,7 +69,7 @@ def before_switch(
     from ecluse.postgres.connect import open_session
 
     require_backup(project, database, migration, backup, reason)
-    concerned = _concerned(project, database, migration)
+    concerned = (database, *project.origins(migration))
     if backup:
         for each in concerned:
             try:
@@ -86,12 +84,6 @@ def before_switch(
     if kept or reason:
         with open_session(database, role="switch") as conn, conn.transaction():
             journal.record_step(conn, record.id, "backup", backups=kept, without=reason or "")
-
-
-def _concerned(project: Project, database: Database, migration: Migration) -> Sequence[Database]:
-    from ecluse.operations.compile import origins_of
-
-    return (database, *map(project.origin, origins_of(migration)))
 
 
 def _sound(project: Project, database: Database, record: RunRecord | None) -> dict[str, Any] | None:

@@ -84,6 +84,12 @@ class Project:
             self._origins[name] = resolve(self.settings, name, self.folder)
         return self._origins[name]
 
+    def origins(self, migration: Migration) -> tuple[Database, ...]:
+        """The databases that tables of a migration come from."""
+        from ecluse.operations.compile import origins_of
+
+        return tuple(map(self.origin, origins_of(migration)))
+
     def names(self) -> list[str]:
         """The databases to look at: the one asked for, else all."""
         from ecluse.model.settings import did_you_mean

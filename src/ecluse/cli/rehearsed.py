@@ -35,10 +35,9 @@ def require_rehearsal(
     A run that has begun goes on: it was let in when it began.
     """
     from ecluse.engine.status import unfinished_plan
-    from ecluse.operations.compile import origins_of
     from ecluse.postgres.rehearsals import read_rehearsal
 
-    concerned = (database, *map(project.origin, origins_of(migration)))
+    concerned = (database, *project.origins(migration))
     if reason or not any(each.protect for each in concerned):
         return
     if unfinished_plan(database, migration.name):

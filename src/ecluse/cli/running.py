@@ -92,10 +92,8 @@ def confirm_protected(invocation: Invocation, database: Database, what: str) -> 
 
 def confirm_origins(invocation: Invocation, project: Project, migration: Migration, what: str) -> None:
     """The same for the databases that tables come from: they are changed as well."""
-    from ecluse.operations.compile import origins_of
-
-    for name in origins_of(migration):
-        confirm_protected(invocation, project.origin(name), what)
+    for origin in project.origins(migration):
+        confirm_protected(invocation, origin, what)
 
 
 def confirm_finish(

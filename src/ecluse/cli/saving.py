@@ -42,7 +42,7 @@ def back_up(
     above: Path | None = None,
     verify: bool = True,
     on: str | None = None,
-    workers: int | None = None,
+    workers: int = 2,
 ) -> dict[str, Any]:
     """Take a backup of a database, and try it where that is wanted; what it came to."""
     from ecluse.backup.check import verify as try_out
@@ -50,11 +50,11 @@ def back_up(
 
     other = project.origin(on) if on else None
     with telling(invocation) as (emit, stopping):
-        taken = take(database, above or project.backups / database.name, emit, stopping, workers or 2)
+        taken = take(database, above or project.backups / database.name, emit, stopping, workers)
         manifest = taken.manifest
         if verify:
             try:
-                manifest = try_out(taken.folder, project.folder, other, emit, stopping, workers or 2)
+                manifest = try_out(taken.folder, project.folder, other, emit, stopping, workers)
             except EcluseError as error:
                 raise _kept(error, taken) from None
     return values(taken.folder, manifest)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ecluse.cli import arguments
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
@@ -24,7 +25,7 @@ from ecluse.errors import EcluseError, Interrupted
 )
 @click.option("--verify/--no-verify", default=True, help="Restore it into a throw-away database and compare; default.")
 @click.option("--on", metavar="NAME", help="Try it on the server of this database, instead of one of our own.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Sessions that work side by side; default 2.")
+@arguments.workers
 @current
 def backup(invocation: Invocation, /, name: str | None, everything: bool, **options: Any) -> int:
     """Back a DATABASE up, at one snapshot, while applications go on writing, and prove that the backup restores.
@@ -58,7 +59,7 @@ def _one(
     to: Path | None,
     verify: bool,
     on: str | None,
-    workers: int | None,
+    workers: int,
 ) -> dict[str, Any]:
     from ecluse.cli.saving import back_up
 

@@ -72,9 +72,9 @@ def _values(kept: Kept) -> dict[str, Any]:
 @click.argument("backup")
 @_place
 @click.option("--on", metavar="NAME", help="Try it on the server of this database, instead of one of our own.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Sessions that work side by side; default 2.")
+@arguments.workers
 @current
-def verify(invocation: Invocation, /, backup: str, place: Path | None, on: str | None, workers: int | None) -> None:
+def verify(invocation: Invocation, /, backup: str, place: Path | None, on: str | None, workers: int) -> None:
     """Restore a BACKUP into a throw-away database and compare every row; exit 3 where it is not what it says.
 
     BACKUP is a folder, a name that `ecluse backups` lists, or `latest`. How it went is noted in its manifest.
@@ -87,7 +87,7 @@ def verify(invocation: Invocation, /, backup: str, place: Path | None, on: str |
     folder = find(_above(invocation, place), backup, invocation.database)
     other = project.origin(on) if on else None
     with telling(invocation) as (emit, stopping):
-        manifest = try_out(folder, project.folder, other, emit, stopping, workers or 2)
+        manifest = try_out(folder, project.folder, other, emit, stopping, workers)
     invocation.conclude({"backups": [values(folder, manifest)]}, render.taken)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,11 +29,7 @@ _MAP = re.compile(r"\s*(\"(?:[^\"]|\"\")+\"|\w+)\s*=(?!=)\s*(.+)", re.DOTALL)
 _KEY_MAP = re.compile(r"(.+?)\s*\(\s*([^,()]+?)\s*,\s*([^,()]+?)\s*\)\s*", re.DOTALL)
 
 
-def _names(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    named = [name.strip() for text in given for name in text.split(",")]
-    if not all(named):
-        raise click.BadParameter("the name of a column is missing")
-    return tuple(dict.fromkeys(named))
+_names = arguments.names("column")
 
 
 @click.command(cls=Command)
@@ -86,33 +80,21 @@ def _asked(given: dict[str, Any]) -> Asked:
     return Asked(given["key"], given["columns"], given["exclude"], given["where"], mapped)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stop:
-    """What Ctrl-C sets; there is nothing to finish first."""
-
-    event: Event = field(default_factory=Event)
-
-    def ask(self) -> None:
-        """Stop."""
-        self.event.set()
-
-
 @contextmanager
 def _effort(invocation: Invocation, given: dict[str, Any]) -> Iterator[Effort]:
     """What was asked of the servers; it can be stopped, and tells how far it is to whoever waits."""
-    from ecluse.model import report
+    from ecluse.engine.context import Stop
+    from ecluse.model.report import Event
     from ecluse.proof.tables import Effort
 
-    stop = _Stop()
-    asked = (given["workers"], given["limit"], given["show_values"], stop.event)
+    stop = Stop()
+    asked = (given["workers"], given["limit"], given["show_values"], stop.soft)  # there is nothing to finish first
     with running.interrupts(invocation, stop):
         if invocation.json:
             yield Effort(*asked)
             return
         with listening(invocation) as listener:
-            yield Effort(
-                *asked, lambda done, total: listener(report.Event("progress", "compare", done=done, total=total))
-            )
+            yield Effort(*asked, lambda done, total: listener(Event("progress", "compare", done=done, total=total)))
 
 
 def _place(project: Project, text: str, *, query: bool) -> Place:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ecluse.cli import running
+from ecluse.cli import arguments, running
 from ecluse.cli.invocation import Invocation
 from ecluse.cli.options import Command, current
 from ecluse.cli.project import Project
@@ -36,7 +36,7 @@ class _Asked:
     confirm: str | None
     create_roles: bool
     no_owner: bool
-    workers: int | None
+    workers: int
 
 
 @click.command(cls=Command)
@@ -53,7 +53,7 @@ class _Asked:
 @click.option("--confirm", metavar="DATABASE", help="With --in-place: its name, where nobody can be asked.")
 @click.option("--create-roles", is_flag=True, help="Make the roles that the server lacks, without a login.")
 @click.option("--no-owner", is_flag=True, help="Leave owners and rights out: all of it belongs to who restores.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Sessions that work side by side; default 2.")
+@arguments.workers
 @current
 def restore(invocation: Invocation, /, **options: Any) -> None:
     """Restore a BACKUP: a folder, a name that `ecluse backups` lists, or `latest`.
@@ -76,7 +76,7 @@ def restore(invocation: Invocation, /, **options: Any) -> None:
     project = Project.of(invocation)
     folder = find(asked.place or project.backups, asked.backup, None if asked.place else invocation.database)
     manifest = intact(folder)
-    ways = Ways(asked.create_roles, asked.no_owner, asked.workers or 2)
+    ways = Ways(asked.create_roles, asked.no_owner, asked.workers)
     if asked.in_place:
         database = _of(project, manifest)
         with telling(invocation) as (emit, stopping):

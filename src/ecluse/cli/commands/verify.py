@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     help="Hold this report.json against itself, the journal and the tables, instead of MIGRATION.",
 )
 @arguments.show_values
-@click.option("--workers", type=click.IntRange(1, 64), help="Sessions that work side by side; default 2.")
+@arguments.workers
 @current
 def verify(invocation: Invocation, /, migration: str | None, report_file: Path | None, **options: Any) -> int:
     """Prove a MIGRATION as it stands, while applications go on writing; exit 3 where it does not hold.
