@@ -38,20 +38,7 @@ def _page_failures(value: dict[str, Any]) -> dict[str, Any]:
 
 def _page_steps(value: dict[str, Any]) -> dict[str, Any]:
     head = ("Step", "Time", "Rows/s", "Log", "Disk", "Longest lock", "Worst stall", "Usual statement", "")
-    rows = [
-        (
-            step["step"],
-            human.duration(step["seconds"]),
-            human.count(step["rows_per_second"]) if step["rows_per_second"] else "",
-            rehearsals.size(step["wal_bytes"]),
-            rehearsals.size(step["disk_bytes"]),
-            rehearsals.moment(step["longest_lock"]),
-            rehearsals.moment(step["worst_stall"]),
-            rehearsals.moment(step["median"]),
-            answer(not step["failed"], "done", "failed"),
-        )
-        for step in value["steps"]
-    ]
+    rows = [(*rehearsals.figures(step), answer(not step["failed"], "done", "failed")) for step in value["steps"]]
     written = listed([line.strip() for line in rehearsals.written(value["written"])])
     return section("steps", "What was done", [table("Each step, as it was measured", head, rows, range(1, 8)), written])
 
@@ -67,9 +54,4 @@ def _page_estimate(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _page_notes(value: dict[str, Any]) -> dict[str, Any]:
-    parked = [
-        f"{human.many(number, 'row')} of {name} parked by the rollback: {reason}"
-        for name, reasons in value["parked"].items()
-        for reason, number in reasons.items()
-    ]
-    return section("notes", "To know", [listed([*value["notes"], *parked])])
+    return section("notes", "To know", [listed([*value["notes"], *rehearsals.parked(value)])])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ecluse.cli.render import human
+from ecluse.cli.render import human, runs
 
 
 def rehearsed(value: dict[str, Any]) -> Iterator[str]:
@@ -13,7 +13,8 @@ def rehearsed(value: dict[str, Any]) -> Iterator[str]:
     yield f"{human.heading(value['migration'])}, rehearsed on {what(value)}"
     yield from _figures(value["steps"])
     yield from written(value["written"])
-    yield from _account(value)
+    yield from runs.account(value["accounts"])
+    yield from parked(value, "  ")
     yield from _estimate(value)
     for note in value["notes"]:
         yield f"  {human.level('note')}: {note}"
@@ -41,31 +42,19 @@ def what(value: dict[str, Any]) -> str:
 
 def _figures(steps: list[dict[str, Any]]) -> Iterator[str]:
     head = ("step", "time", "rows/s", "log", "disk", "longest lock", "worst stall", "usual", "")
-    rows = [
-        (
-            step["step"],
-            human.duration(step["seconds"]),
-            human.count(step["rows_per_second"]) if step["rows_per_second"] else "",
-            size(step["wal_bytes"]),
-            size(step["disk_bytes"]),
-            moment(step["longest_lock"]),
-            moment(step["worst_stall"]),
-            moment(step["median"]),
-            human.answer(False) if step["failed"] else human.answer(True),
-        )
-        for step in steps
-    ]
+    rows = [(*figures(step), human.answer(not step["failed"])) for step in steps]
     yield from human.table([head, *rows], right=range(1, 8))
 
 
-def size(octets: int | None) -> str:
-    """A size, or nothing."""
-    return "" if octets is None else human.size(octets)
-
-
-def moment(seconds: float | None) -> str:
-    """A time, or nothing."""
-    return human.duration(seconds) if seconds else ""
+def figures(step: dict[str, Any]) -> tuple[str, ...]:
+    """A step, and what was measured of it; nothing where that was not measured."""
+    return (
+        step["step"],
+        human.duration(step["seconds"]),
+        human.count(step["rows_per_second"]) if step["rows_per_second"] else "",
+        *("" if step[octets] is None else human.size(step[octets]) for octets in ("wal_bytes", "disk_bytes")),
+        *(human.duration(step[t]) if step[t] else "" for t in ("longest_lock", "worst_stall", "median")),
+    )
 
 
 def written(all_: list[dict[str, Any]]) -> Iterator[str]:
@@ -76,22 +65,9 @@ def written(all_: list[dict[str, Any]]) -> Iterator[str]:
         yield f"  writes of the application, {one['shape']} shape: {one['committed']:,} committed{refused}{failed}"
 
 
-def _account(value: dict[str, Any]) -> Iterator[str]:
-    if value["accounts"]:
-        yield human.heading("account")
-        head = ("old table", "rows in", "carried", "merged", "quarantined", "")
-        names = ("rows_in", "carried", "merged", "quarantined")
-        rows = [
-            (one["table"], *(human.count(one[name]) for name in names), human.answer(one["balanced"]))
-            for one in value["accounts"]
-        ]
-        yield from human.table([head, *rows], right=[1, 2, 3, 4])
-        for one in value["accounts"]:
-            for reason, number in one["reasons"].items():
-                yield f"  {human.many(number, 'row')} of {one['table']} in quarantine: {reason}"
-    for table, reasons in value["parked"].items():
-        for reason, number in reasons.items():
-            yield f"  {human.many(number, 'row')} of {table} parked by the rollback: {reason}"
+def parked(value: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Rows of the new shape that the rollback could not carry home."""
+    yield from runs.aside("parked by the rollback", value["parked"], indent)
 
 
 def _estimate(value: dict[str, Any]) -> Iterator[str]:

@@ -50,7 +50,7 @@ def standing(value: dict[str, Any]) -> Iterator[str]:
 def rolled_back(value: dict[str, Any]) -> Iterator[str]:
     """After a rollback."""
     yield from applied(value)
-    yield from _aside("parked, the old shape cannot hold them", value["parked"], "  ")
+    yield from aside("parked, the old shape cannot hold them", value["parked"], "  ")
 
 
 def retired(value: dict[str, Any]) -> Iterator[str]:
@@ -114,8 +114,8 @@ def _run(run: dict[str, Any]) -> Iterator[str]:
     if run["restarts"]:
         yield f"    the copy was started again {human.many(run['restarts'], 'time')}"
     if run["status"] != "rolled_back":  # the old shape has these rows, and is in use
-        yield from _aside("in quarantine", run["quarantine"], "    ")
-    yield from _aside("parked", run["parked"], "    ")
+        yield from aside("in quarantine", run["quarantine"], "    ")
+    yield from aside("parked", run["parked"], "    ")
     if run["proof"]:
         proof = run["proof"]
         yield f"    last proof: {human.answer(proof['passed'])} ({proof['moment']}, {_moment(proof['at'])})"
@@ -158,7 +158,8 @@ def _moment(text: str) -> str:
     return (head + zone).replace("+00", " UTC") if dot or zone else text.replace("+00", " UTC")
 
 
-def _aside(label: str, tables: dict[str, dict[str, int]], indent: str) -> Iterator[str]:
+def aside(label: str, tables: dict[str, dict[str, int]], indent: str = "") -> Iterator[str]:
+    """Rows that were set aside, by table and reason."""
     for table, reasons in tables.items():
         for reason, number in reasons.items():
             yield f"{indent}{human.many(number, 'row')} of {table} {label}: {reason}"
@@ -169,19 +170,7 @@ def _aside(label: str, tables: dict[str, dict[str, int]], indent: str) -> Iterat
 
 def verification(value: dict[str, Any]) -> Iterator[str]:
     """What a proof found: the account, both directions, structure and behaviour."""
-    if value["accounts"]:
-        yield human.heading("account")
-        head = ("old table", "rows in", "carried", "merged", "quarantined", "")
-        rows = [
-            (
-                a["table"],
-                *(human.count(a[k]) for k in ("rows_in", "carried", "merged", "quarantined")),
-                human.answer(a["balanced"]),
-            )
-            for a in value["accounts"]
-        ]
-        yield from human.table([head, *rows], right=[1, 2, 3, 4])
-        yield from _reasons(value["accounts"])
+    yield from account(value["accounts"])
     if value["comparisons"]:
         yield human.heading("proof")
         titles = ("table", "direction", "rows", "rows", "equal", "different", "pending", "")
@@ -193,6 +182,25 @@ def verification(value: dict[str, Any]) -> Iterator[str]:
         yield from human.table([(p["title"], _probe(p), p["details"]) for p in value["probes"]])
     yield f"{human.heading(value['migration'])}: " + ("everything holds." if value["passed"] else "it does NOT hold.")
     yield from _report(value)
+
+
+def account(found: list[dict[str, Any]]) -> Iterator[str]:
+    """Where the rows of each old table are, and why some are in quarantine."""
+    if not found:
+        return
+    yield human.heading("account")
+    head = ("old table", "rows in", "carried", "merged", "quarantined", "")
+    rows = [
+        (
+            a["table"],
+            *(human.count(a[k]) for k in ("rows_in", "carried", "merged", "quarantined")),
+            human.answer(a["balanced"]),
+        )
+        for a in found
+    ]
+    yield from human.table([head, *rows], right=[1, 2, 3, 4])
+    for each in found:
+        yield from aside("in quarantine", {each["table"]: each["reasons"]}, "  ")
 
 
 def replayed(value: dict[str, Any]) -> Iterator[str]:
@@ -216,11 +224,6 @@ def disproved(value: dict[str, Any]) -> Iterator[str]:
         "probes": [p for p in value["probes"] if not (p["ran"] and p["passed"])],
     }
     yield from verification(value | wrong)
-
-
-def _reasons(accounts: list[dict[str, Any]]) -> Iterator[str]:
-    for account in accounts:
-        yield from _aside("in quarantine", {account["table"]: account["reasons"]}, "  ")
 
 
 def _comparison(found: dict[str, Any]) -> tuple[str, ...]:
