@@ -56,5 +56,5 @@ def dry_run_values(plan: Plan, database: str, found: DryRun) -> dict[str, Any]:
         "uncounted": [plain(each) | {"refusals": _refusals(plan, each.table)} for each in found.uncounted],
         "before": [script.title for script in plan.scripts if script.phase == "before"],
         "census": plain([count for count in plan.census if count.invalid or count.collisions]),
-        "hazards": plain(sorted(plan.hazards, key=lambda h: ("refuse", "warn", "note").index(h.level))),
+        "hazards": plain(plan.graded),
     }

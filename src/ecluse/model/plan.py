@@ -292,6 +292,11 @@ class Plan:
         return tuple(member for flow in self.flows for member in flow.joining)
 
     @property
+    def graded(self) -> tuple[Hazard, ...]:
+        """The findings, the gravest first."""
+        return tuple(sorted(self.hazards, key=lambda h: ("refuse", "warn", "note").index(h.level)))
+
+    @property
     def refused(self) -> tuple[Hazard, ...]:
         """The findings for which this plan is not run."""
         return tuple(h for h in self.hazards if h.level == "refuse")

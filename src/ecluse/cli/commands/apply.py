@@ -66,7 +66,7 @@ def apply(
     database = project.database(wanted.database)
     stands = standing(database, wanted.name)
     if stands and (stands["status"] == "finished" or not plan_file):
-        invocation.show(stands, runs.standing) if dry_run else invocation.conclude(stands, runs.standing)
+        (invocation.show if dry_run else invocation.conclude)(stands, runs.standing)
         return 0
     if dry_run:
         return show_dry_run(invocation, database, wanted, plan_file, show_values)

@@ -105,7 +105,7 @@ def plan_values(migration: Migration, database: Database, made: Plan, steps: lis
             for s in steps
         ],
         "census": list(made.census),
-        "hazards": sorted(made.hazards, key=lambda h: ("refuse", "warn", "note").index(h.level)),
+        "hazards": made.graded,
         "counts": counts(steps) | levels,
         "octets": sum(m.table.size for f in made.builds for m in f.old.members),
     }

@@ -39,7 +39,9 @@ def brief(value: dict[str, Any]) -> Iterator[str]:
 
 def grave(found: list[dict[str, Any]]) -> Iterator[str]:
     """The findings that are more than notes."""
-    yield from list(hazards([hazard for hazard in found if hazard["level"] != "note"]))[1:]
+    for hazard in found:
+        if hazard["level"] != "note":
+            yield from _hazard(hazard)
 
 
 def _step(step: dict[str, Any]) -> tuple[str, ...]:
@@ -77,10 +79,14 @@ def hazards(found: list[dict[str, Any]]) -> Iterator[str]:
         return
     yield ""
     for hazard in found:
-        about = "" if hazard["object"] in hazard["message"] else f"{hazard['object']}: "
-        yield f"  {human.level(hazard['level'])}  {hazard['id']}  {about}{hazard['message']}"
-        if hazard["hint"]:
-            yield from human.labelled("           ", hazard["hint"])
+        yield from _hazard(hazard)
+
+
+def _hazard(hazard: dict[str, Any]) -> Iterator[str]:
+    about = "" if hazard["object"] in hazard["message"] else f"{hazard['object']}: "
+    yield f"  {human.level(hazard['level'])}  {hazard['id']}  {about}{hazard['message']}"
+    if hazard["hint"]:
+        yield from human.labelled("           ", hazard["hint"])
 
 
 def _counts(value: dict[str, Any]) -> str:
