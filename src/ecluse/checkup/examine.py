@@ -48,8 +48,7 @@ def examine(patient: Patient, ids: Collection[str]) -> Iterator[Finding]:
     """The checks of a database, on a session that is open."""
     for check in CHECKS:
         if check.scope == "database" and check.id in ids:
-            found = _made(check, lambda c: cast(Look, c.look)(patient))
-            yield from found
+            yield from _made(check, lambda c: cast(Look, c.look)(patient))
             if patient.conn.closed:
                 yield _finding(_by_id("unreachable"), Found("connection", "the server ended our session"))
                 return
@@ -68,7 +67,7 @@ def refused(error: EcluseError, database: Database | None = None) -> tuple[Findi
         case EmbeddedServerFailed():
             id_ = "embedded-server"
         case CannotConnect() | ConnectionLost():
-            id_ = cause_of(text, plain=database is not None and _asks_for_no_encryption(database))
+            id_ = cause_of(text, plain=_address(database).get("sslmode") in ("disable", "allow"))
         case _:
             id_ = "unreachable"
     check = _by_id(id_)
@@ -78,19 +77,17 @@ def refused(error: EcluseError, database: Database | None = None) -> tuple[Findi
     return (_finding(check, Found(database.name if database else "", " ".join(text.split()), fix)),)
 
 
-def _asks_for_no_encryption(database: Database) -> bool:
+def _address(database: Database | None) -> dict[str, Any]:
+    """The parts of an address, as far as it can be read."""
     try:
-        return conninfo_to_dict(database.conninfo).get("sslmode") in ("disable", "allow")
+        return conninfo_to_dict(database.conninfo) if database else {}
     except psycopg.ProgrammingError:
-        return False
+        return {}
 
 
 def _filled(fix: str, database: Database | None) -> str:
     """The fix with the parts of the address in their places; never its password."""
-    try:
-        given: dict[str, Any] = conninfo_to_dict(database.conninfo) if database else {}
-    except psycopg.ProgrammingError:
-        given = {}
+    given = _address(database)
     for place, name in (("<host>", "host"), ("<port>", "port"), ("<user>", "user"), ("<database>", "dbname")):
         fix = fix.replace(place, str(given[name])) if given.get(name) else fix
     return fix
@@ -109,8 +106,7 @@ def _made(check: Check, look: Callable[[Check], Iterator[Found]]) -> list[Findin
     except Unseen as error:
         unseen = str(error)
     except psycopg.Error as error:
-        known = translate(error)
-        unseen = known.message
+        unseen = translate(error).message
     except EcluseError as error:
         unseen = error.message
     if unseen:
