@@ -67,6 +67,8 @@ VALUE_FAULTS = {
     "array separator": ("text[]", "ARRAY['a,b']", "ARRAY['a','b']"),
     "float array minus zero": ("float8[]", "'{0}'", "'{-0}'"),
     "enum": ("public.mood", "'sad'", "'ok'"),
+    "enum whose cast to text says less": ("public.weather", "'rain'", "'sun'"),
+    "domain over such an enum": ("public.sky", "'rain'", "'sun'"),
     "domain": ("public.percent", "1", "1.0"),
     "composite of nulls": ("public.both", "NULL", "ROW(NULL, NULL)::public.both"),
     "composite field": ("public.both", "ROW(1, 'a,b')::public.both", "ROW(1, 'a b')::public.both"),
@@ -83,6 +85,10 @@ TYPES = """
     CREATE TYPE public.mood AS ENUM ('sad', 'ok');
     CREATE DOMAIN public.percent AS numeric CHECK (VALUE < 101);
     CREATE TYPE public.both AS (a int, b text);
+    CREATE TYPE public.weather AS ENUM ('rain', 'sun');
+    CREATE FUNCTION public.told(public.weather) RETURNS text LANGUAGE sql AS 'SELECT ''weather''::text';
+    CREATE CAST (public.weather AS text) WITH FUNCTION public.told(public.weather);
+    CREATE DOMAIN public.sky AS public.weather;
 """
 
 COLUMNS = ("id", "a", "b")

@@ -63,11 +63,10 @@ _EXACT = {
     1266: "timetz",
     1700: "numeric",
     2950: "uuid",
-    3802: "jsonb",
     ANY_ENUM: "text",
 }
 
-# Of these, and of the types under which they are sent, texts say all there is: jsonb, and arrays of types above.
+# Whose text says all there is: jsonb, and arrays of types that are sent.
 _AS_TEXT = frozenset(
     {3802, 199, 1000, 1001, 1005, 1007, 1009, 1014, 1015, 1016, 1021, 1022, 1115, 1182, 1183, 1185, 1231, 2951, 3807}
 )
@@ -113,17 +112,25 @@ def text_form(column: str) -> str:
 
 def form(column: str, oid: int, other_oid: int) -> str:
     """A value as it goes into the canonical form, given its type here and on the other side."""
+    value = f"({ROW}).{ident(column)}"
     if oid == other_oid and oid in _AS_TEXT:
-        return f'({ROW}).{ident(column)}::pg_catalog.text COLLATE pg_catalog."C"'
+        return _printed(value)
     sent = _SHORT[oid] if oid == other_oid and oid in _SHORT else _EXACT.get(oid)
     if sent is None or sent not in (_EXACT.get(other_oid), _SHORT.get(other_oid)):
         return f"pg_catalog.textsend({text_form(column)})"
-    value = f"({ROW}).{ident(column)}::pg_catalog.{sent}"  # strips a domain
+    if oid == ANY_ENUM:
+        return _printed(value)
+    value = f"{value}::pg_catalog.{sent}"  # strips a domain
     if sent == "text":
         return f'{value} COLLATE pg_catalog."C"'
     if sent in ("float4", "float8"):  # there are many NaNs, and they are one value
         value = f"CASE WHEN {value} = 'NaN' THEN 'NaN'::pg_catalog.{sent} ELSE {value} END"
     return f"pg_catalog.{_SEND[sent]}({value})" if sent in _SEND else value
+
+
+def _printed(value: str) -> str:
+    """A value as its type prints it, NULL for NULL. Not a cast: the owner of a type can make one that says less."""
+    return f'CASE WHEN {value} IS NOT NULL THEN pg_catalog.concat({value}) END COLLATE pg_catalog."C"'
 
 
 def second_hash(first: str) -> str:
