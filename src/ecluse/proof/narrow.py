@@ -50,20 +50,21 @@ class Target:
             else "''"
         )
 
-    @property
-    def bucket(self) -> str:
-        """What a row's bucket is taken from: the hash of its key, or of the row."""
-        key = f'pg_catalog.hashtextextended({self.key_text} COLLATE pg_catalog."C", 0)'
-        return key if self.key else self.projection.hash
+    def bucket(self, key: str, row: str) -> str:
+        """What a row's bucket is taken from: the hash of its key or, where it has none, that of the row."""
+        return f'pg_catalog.hashtextextended({key} COLLATE pg_catalog."C", 0)' if self.key else row
 
     def rows_of(self, part: str, within: _Buckets) -> str:
         """Each row in these buckets as `k` (key), `b` (bucket hash), `h1`, `h2` and the row itself, under its name."""
         # Here and not further out: so the rows of other buckets are not hashed, but for their keys.
-        only = f" WHERE {_bucket(self.bucket, within.bits)} = ANY ({_array(within.values)})" if within.bits else ""
+        bucket = self.bucket(self.key_text, self.projection.hash)
+        only = f" WHERE {_bucket(bucket, within.bits)} = ANY ({_array(within.values)})" if within.bits else ""
         # Each OFFSET 0 keeps what is below it from being computed more than once.
-        values = f"{self.projection.hash} AS h1, {self.key_text} AS k, {self.bucket} AS b"
-        first = f"SELECT {ROW}, {values} FROM ({part}\n) AS {ROW}{only} OFFSET 0"
-        return f"SELECT {ROW}, k, b, h1, {second_hash('h1')} AS h2 FROM ({first}) AS t WHERE h1 IS NOT NULL OFFSET 0"
+        first = (
+            f"SELECT {ROW}, {self.projection.hash} AS h1, {self.key_text} AS k FROM ({part}\n) AS {ROW}{only} OFFSET 0"
+        )
+        hashes = f"{self.bucket('k', 'h1')} AS b, h1, {second_hash('h1')} AS h2"
+        return f"SELECT {ROW}, k, {hashes} FROM ({first}) AS t WHERE h1 IS NOT NULL OFFSET 0"
 
     def queries(self, select: str, within: _Buckets, tail: str) -> list[str]:
         """A query over each part."""
