@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 from ecluse.model.names import Name
-from ecluse.proof.checksum import Projection, Sum, form, read_sums, sums_sql
+from ecluse.proof.compare import Relation, sums_of
 from ecluse.proof.readers import Readers
 
 
@@ -44,16 +42,6 @@ def seal_all(readers: Readers, tables: Mapping[Name, Sequence[str]]) -> tuple[Se
 
     Locks: ACCESS SHARE on the tables.
     """
-    queries = [_query(readers, name, columns) for name, columns in tables.items()]
-    seals = []
-    for (name, columns), rows in zip(tables.items(), readers.run(queries), strict=True):
-        total = reduce(add, read_sums(rows[0]), Sum())
-        seals.append(Seal(str(name), total.rows, total.hex, tuple(columns)))
-    return tuple(seals)
-
-
-def _query(readers: Readers, name: Name, columns: Sequence[str]) -> str:
-    rows = f"SELECT * FROM {name.sql}"
-    types = readers.types(rows, columns)
-    forms = tuple(form(column, types[column], types[column]) for column in columns)
-    return sums_sql(rows, (Projection(forms),))
+    relations = [Relation((f"SELECT * FROM {name.sql}",), tuple(columns)) for name, columns in tables.items()]
+    found = zip(relations, tables, sums_of(relations, readers), strict=True)
+    return tuple(Seal(str(name), total.rows, total.hex, relation.columns) for relation, name, total in found)
