@@ -115,7 +115,7 @@ class Engine:
                     joining.settle(run, conn)
                     build.fill_views(run, conn)
                     self._check(run, conn)
-                    with closed(run, conn), watched(self.database, run, "switch"):
+                    with watched(self.database, run, "switch"), closed(run, conn):
                         seconds = switch.switch(run, conn)
                     quarantine.tell_growth(run, conn, "switch")
                 except Restart as why:
