@@ -18,7 +18,7 @@ from ecluse.certificate.sections import sections
 from ecluse.certificate.words import moment
 from ecluse.words import many
 
-_KINDS = {"note": "note", "good": "good", "bad": "bad"}
+_TONES = ("note", "good", "bad")
 
 
 def html(report: Mapping[str, Any]) -> str:
@@ -67,7 +67,7 @@ def _verdict(report: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(given, Mapping):
         tone = str(given.get("tone", "note"))
         return {
-            "tone": tone if tone in _KINDS else "note",
+            "tone": tone if tone in _TONES else "note",
             "words": str(given.get("words", "")),
             "more": str(given.get("more", "")),
         }

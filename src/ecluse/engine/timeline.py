@@ -14,13 +14,13 @@ import psycopg
 
 Connection = psycopg.Connection[Any]
 
-# What a row is. A command has no end where its process was killed.
-KINDS = ("stage", "command", "attempt", "wait", "stall", "restart", "recycled")
-
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A line of the timeline. `ended` is None while it lasts; `outcome` is "done", or what came in between."""
+    """A line of the timeline. `ended` is None while it lasts; `outcome` is "done", or what came in between.
+
+    `kind`: stage, command, attempt, wait, stall, restart, recycled. A command has no end where its process was killed.
+    """
 
     kind: str
     name: str
