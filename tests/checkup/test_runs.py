@@ -75,5 +75,11 @@ def test_what_a_finished_migration_left(database: Database, tmp_path: Path) -> N
     assert found(database) == []
     load(database, "DROP INDEX conversations_parent")
     assert found(database) == [("drift", "wrong")]
+    with open_session(database) as conn:
+        assert len(accept(conn, "fk_family")) == 1
+    assert found(database) == [], "what was accepted before is still accepted"
+    load(database, "UPDATE ecluse.run SET plan = jsonb_set(plan, '{structure}', 'null')")
+    (unseen,) = examine(database)
+    assert (unseen.id, unseen.seen, "was planned by an earlier version" in unseen.found) == ("drift", False, True)
     load(database, "CREATE SCHEMA ecluse_next_fk_family")
     assert ("left-over-schema", "warning") in found(database)

@@ -153,9 +153,36 @@ def test_without_the_settings_of_the_application_nothing_is_good(world: World) -
     assert "the settings of the application are not here" in unseen.found
 
 
+def test_a_name_for_browsers_is_none_for_a_server(world: World) -> None:
+    world.write({"a.py": 'os.environ["SUPABASE_KEY"]', ".env": f"NEXT_PUBLIC_SUPABASE_ANON_KEY={SECRET}\n"})
+    assert list(world.said()) == ["warning setting-missing SUPABASE_KEY"]
+
+
+def test_of_several_names_one_is_missed(world: World) -> None:
+    source = 'a = os.getenv("SUPABASE_KEY") or os.getenv("SUPABASE_ANON_KEY")'
+    world.write({"a.py": source, ".env": f"SUPABASE_URL={SECRET}\n"})
+    assert list(world.said()) == ["warning setting-missing SUPABASE_KEY"]
+
+
+def test_where_nobody_looks_and_what_cannot_be_read(world: World) -> None:
+    """Nothing of others is read, no link is followed, and a file of settings that is no text is named."""
+    world.write({"node_modules/x.js": "process.env.SUPABASE_KEY", ".env": f"SUPABASE_URL={SECRET}\n"})
+    (world.folder / "link.js").symlink_to(world.folder / "node_modules" / "x.js")
+    assert world.said() == {}
+    (world.folder / "api").mkdir()
+    (world.folder / "api" / ".env").write_bytes(b"A=\xff")
+    look_around.cache_clear()
+    (unseen,) = world.found()
+    assert (unseen.id, unseen.seen, unseen.found) == ("setting-under-another-name", False, "could not look: api/.env")
+
+
 def test_one_secret_everywhere(world: World) -> None:
     world.write({".env": f"SUPABASE_JWT_SECRET={SECRET}\n", "api/.env": f"GOTRUE_JWT_SECRET={SECRET}\n"})
     assert world.said() == {}
+    # What is taken from elsewhere, or was not filled in, is no other secret.
+    world.write({"api/.env": "GOTRUE_JWT_SECRET=${JWT_SECRET}\n", "web/.env": "PGRST_JWT_SECRET=changeme\n"})
+    assert list(world.said()) == ["wrong setting-placeholder PGRST_JWT_SECRET"]
+    (world.folder / "web" / ".env").unlink()
     world.write({"api/.env": f"GOTRUE_JWT_SECRET={SECRET}!\n"})
     ((what, words),) = world.said().items()
     assert what == "wrong secrets-differ JWT secret"

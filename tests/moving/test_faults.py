@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ecluse.checkup.examine import examine_database
 from ecluse.engine.status import look
 from ecluse.errors import ConnectionLost, EcluseError, WrongState
 from ecluse.postgres.connect import Database
@@ -109,6 +110,8 @@ def test_a_switch_that_died_is_taken_back_and_opened(places: Places, at: int) ->
         places.switch(Listener(at=at))
     (run,) = look(places.database).runs
     assert run.closed == (("public.invitations in 'origin'",) if run.status == "ready" and at > 1 else ())
+    (told,) = examine_database(places.database, Path(), {"unfinished-run"})
+    assert (told.level == "wrong", "nobody can write there" in told.found) == (bool(run.closed), bool(run.closed))
     places.rollback()
     assert not look(places.database).runs[0].closed
     load(places.origin, WRITE_OLD)
