@@ -94,8 +94,14 @@ def test_what_could_not_be_asked_is_no_pass(tmp_path: Path, capsys: pytest.Captu
     project = Here(write_project(tmp_path, nowhere).folder, nowhere, capture=capsys)
     unreachable = verdicts(project, "uuids", status=1)["uuids"]
     assert unreachable["verdict"] == "not known" and "ECL110" in unreachable["reasons"][0]
+    settings = project.folder / "ecluse.toml"
+    known = settings.read_text(encoding="utf-8")
+    settings.write_text('[databases]\napp = "env:ECLUSE_TEST_NOWHERE"\n', encoding="utf-8")
+    assert verdicts(project, "uuids", status=1)["uuids"]["verdict"] == "not known"
+    settings.write_text(known, encoding="utf-8")
     assert project.run("plan", "--check", "nothing").status == 2
     assert project.run("plan").status == 2
     (project.folder / "migrations" / "uuids.toml").unlink()
-    assert "There is no migration" in project.run("plan", "--check").out
+    none = project.run("plan", "--check")
+    assert (none.status, "There is no migration" in none.out) == (1, True), "its database was not asked either"
     assert project.run("plan", "uuids", "--plan", "x").status == 2
