@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import io
 import subprocess
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -138,6 +140,33 @@ def test_it_refuses_other_tables_and_never_loses_new_writes(database: Database, 
     text = (tmp_path / "rollback.sql").read_text().replace("BEGIN;", "SET ecluse.lose_new_writes = 'yes';\nBEGIN;", 1)
     (tmp_path / "rollback.sql").write_text(text)
     assert psql(database, tmp_path / "rollback.sql").returncode == 0
+
+
+def test_what_is_written_into_new_columns_is_not_lost_unasked(database: Database, tmp_path: Path) -> None:
+    case = harness.SCENARIOS / "add_columns" / "in_place"
+    load(database, case / "before.sql")
+    made = exported(database, case, "sql", tmp_path)
+    assert psql(database, made[0]).returncode == 0
+    load(database, lines_of(case / "writers_new.sql")[0].replace("{n}", "1"))
+    seen = harness.snapshot(database)
+    refused = psql(database, tmp_path / "rollback.sql")
+    assert refused.returncode != 0 and "the new columns of public.t have been written to" in refused.stderr
+    same(harness.snapshot(database), seen)
+
+
+def test_a_row_that_is_being_written_is_waited_for_and_comes_along(database: Database, tmp_path: Path) -> None:
+    case = harness.SCENARIOS / "convert_column" / "fk_family"
+    load(database, case / "before.sql")
+    file = exported(database, case, "sql", tmp_path)[0]
+    with psycopg.connect(database.conninfo) as writer, ThreadPoolExecutor(1) as pool:
+        writer.execute("INSERT INTO people (id, email) VALUES (md5('late')::uuid::text, 'late')")
+        done = pool.submit(psql, database, file)
+        waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'people'::regclass"
+        while not done.done() and not writer.execute(waiting.encode()).fetchone():
+            time.sleep(0.02)
+        writer.commit()
+        assert done.result().returncode == 0, done.result().stderr
+        assert writer.execute("SELECT count(*) FROM people WHERE email = 'late'").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("kind", ["split_table/questions", "extend_enum/between"])
