@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ecluse.backup import facts
 from ecluse.backup.likeness import unlike
 from ecluse.backup.observed import differences, observe_now
-from ecluse.backup.programs import Advance, Emit, carry
+from ecluse.backup.programs import Advance, Emit, carry, timed
 from ecluse.backup.snapshot import session_of
 from ecluse.backup.stopping import Stopping
 from ecluse.model.backup import CATALOGUE, DUMP, Manifest
-from ecluse.model.report import Event
 from ecluse.postgres.binaries import client_programs
 from ecluse.postgres.catalog import read_catalog
 from ecluse.postgres.connect import Database
@@ -37,15 +35,13 @@ def load(
         major = conn.info.server_version // 10000
         if "public" not in load_catalogue((folder / CATALOGUE).read_text(encoding="utf-8"), CATALOGUE).schemas:
             conn.execute("DROP SCHEMA IF EXISTS public")
-    emit(Event("step", "restore"))
-    began = time.monotonic()
     octets = {f"{each.table.schema}.{each.table.name}": each.octets for each in manifest.tables}
     jobs = [] if "--single-transaction" in options else [f"--jobs={workers}"]
     arguments = ["--format=directory", "--exit-on-error", "--no-password", "--verbose", *jobs, *options]
-    programs = client_programs(max(major, manifest.versions.pg_dump))
     advance = Advance(emit, "restore", octets, workers if jobs else 1)
-    carry(programs, "pg_restore", [*arguments, str(folder / DUMP)], into, stopping, state, advance)
-    emit(Event("done", "restore", seconds=time.monotonic() - began))
+    with timed(emit, "restore"):
+        programs = client_programs(max(major, manifest.versions.pg_dump))
+        carry(programs, "pg_restore", [*arguments, str(folder / DUMP)], into, stopping, state, advance)
 
 
 def compared(
@@ -59,16 +55,10 @@ def compared(
     owners: bool = True,
 ) -> list[str]:
     """In words, everything in which the restored database is not the one that the backup was taken of."""
-    emit(Event("step", "restored"))
-    began = time.monotonic()
-
-    def progress(done: int, total: int) -> None:
-        emit(Event("progress", "restored", done=done, total=total))
-
-    now = observe_now(database, workers, stopping, progress)
-    then = load_catalogue((folder / CATALOGUE).read_text(encoding="utf-8"), CATALOGUE)
-    with contextlib.closing(session_of(database)) as conn:
-        found = differences(manifest, now, facts.sequences(conn))
-        found += unlike(then, read_catalog(conn, facts.schemas(conn)), owners=owners)
-    emit(Event("done", "restored", seconds=time.monotonic() - began))
+    with timed(emit, "restored") as progress:
+        now = observe_now(database, workers, stopping, progress)
+        then = load_catalogue((folder / CATALOGUE).read_text(encoding="utf-8"), CATALOGUE)
+        with contextlib.closing(session_of(database)) as conn:
+            found = differences(manifest, now, facts.sequences(conn))
+            found += unlike(then, read_catalog(conn, facts.schemas(conn)), owners=owners)
     return found

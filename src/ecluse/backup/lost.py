@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from dataclasses import dataclass
 
 from ecluse.backup import facts
 from ecluse.backup.observed import observe_now
-from ecluse.backup.programs import Emit
+from ecluse.backup.programs import Emit, timed
 from ecluse.backup.snapshot import session_of
 from ecluse.backup.stopping import Stopping
 from ecluse.model.backup import Manifest, MigrationThen
 from ecluse.model.names import Name
-from ecluse.model.report import Event
 from ecluse.postgres.connect import Database
 
 
@@ -47,17 +45,11 @@ class Lost:
 
 def lost_since(manifest: Manifest, database: Database, emit: Emit, stopping: Stopping, workers: int) -> Lost:
     """Read every row that there is now, and compare; applications may go on."""
-    emit(Event("step", "live"))
-    began = time.monotonic()
-
-    def progress(done: int, total: int) -> None:
-        emit(Event("progress", "live", done=done, total=total))
-
-    now = observe_now(database, workers, stopping, progress)
-    with contextlib.closing(session_of(database)) as conn:
-        runs = facts.migrations(conn)
+    with timed(emit, "live") as progress:
+        now = observe_now(database, workers, stopping, progress)
+        with contextlib.closing(session_of(database)) as conn:
+            runs = facts.migrations(conn)
     there, before = {each.table: each for each in now.tables}, {each.table: each for each in manifest.tables}
-    emit(Event("done", "live", seconds=time.monotonic() - began))
     changes = []
     for name in sorted(before.keys() | there.keys()):
         then, after = before.get(name), there.get(name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +14,20 @@ from ecluse.errors import EcluseError
 from ecluse.model.report import Event
 from ecluse.postgres.connect import Database
 from ecluse.postgres.dump import run_program
+from ecluse.proof.readers import Progress
 
 Emit = Callable[[Event], None]
 
 _TABLE = re.compile(r'(?:dumping contents of table|processing data for table) "(.*)"$')
+
+
+@contextlib.contextmanager
+def timed(emit: Emit, step: str) -> Iterator[Progress]:
+    """Tell that a step begins and, where it did not fail, its seconds; what is given tells how far it is."""
+    emit(Event("step", step))
+    began = time.monotonic()
+    yield lambda done, total: emit(Event("progress", step, done=done, total=total))
+    emit(Event("done", step, seconds=time.monotonic() - began))
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import ecluse
 from ecluse.backup import facts
 from ecluse.backup.files import described, make_private, no_room, unfinished_folder, write_manifest, write_private
 from ecluse.backup.observed import Observed, observe
-from ecluse.backup.programs import Advance, Emit, carry
+from ecluse.backup.programs import Advance, Emit, carry, timed
 from ecluse.backup.snapshot import STATE, Held, held
 from ecluse.backup.stopping import Stopping
 from ecluse.errors import NoRoom
@@ -72,28 +72,19 @@ def _write(
 
 
 def _checksums(database: Database, held: Held, emit: Emit, stopping: Stopping, workers: int) -> Observed:
-    emit(Event("step", "checksums"))
-    began = time.monotonic()
-
-    def progress(done: int, total: int) -> None:
-        emit(Event("progress", "checksums", done=done, total=total))
-
-    found = observe(database, held.stored, workers, stopping, progress, held.snapshot)
-    emit(Event("done", "checksums", seconds=time.monotonic() - began))
-    return found
+    with timed(emit, "checksums") as progress:
+        return observe(database, held.stored, workers, stopping, progress, held.snapshot)
 
 
 def _dump(
     database: Database, held: Held, folder: Path, programs: Path, emit: Emit, stopping: Stopping, workers: int
 ) -> None:
-    emit(Event("step", "dump"))
-    began = time.monotonic()
     octets = {f"{each.name.schema}.{each.name.name}": each.octets for each in held.stored}
     arguments = ["--format=directory", f"--jobs={workers}", f"--snapshot={held.snapshot}", "--no-password", "--verbose"]
     # The lightest compression: the snapshot is held meanwhile, and VACUUM removes nothing that it can still see.
     arguments += ["--compress=1", f"--file={folder / DUMP}", f"--lock-wait-timeout={dump.LOCK_PATIENCE}"]
-    carry(programs, "pg_dump", arguments, database, stopping, STATE, Advance(emit, "dump", octets, workers))
-    emit(Event("done", "dump", seconds=time.monotonic() - began))
+    with timed(emit, "dump"):
+        carry(programs, "pg_dump", arguments, database, stopping, STATE, Advance(emit, "dump", octets, workers))
 
 
 def _moved(before: dict[Name, tuple[int, bool]], after: dict[Name, tuple[int, bool]]) -> tuple[SequenceThen, ...]:
