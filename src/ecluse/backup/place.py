@@ -12,6 +12,7 @@ from ecluse.errors import EcluseError, EmbeddedServerFailed, NotVerifiable
 from ecluse.model.backup import Locale, Manifest
 from ecluse.model.names import ident, literal
 from ecluse.postgres.binaries import nearest_server
+from ecluse.postgres.catalog import missing_extensions
 from ecluse.postgres.connect import Database, Session
 from ecluse.postgres.throwaway import throwaway_database, throwaway_server
 
@@ -55,7 +56,7 @@ def throwaway_place(project: Path, manifest: Manifest) -> Iterator[Place]:
         base = Database("throw-away", server.conninfo(), label=f"a throw-away PostgreSQL {server.version}")
         with contextlib.closing(session_of(base)) as conn:
             version = conn.info.server_version
-            _refuse_missing(extensions_missing(conn, manifest), "extension", str(base))
+            _refuse_missing(missing_extensions(conn, manifest.extensions), "extension", str(base))
             for role in roles_missing(conn, manifest):
                 conn.execute(f"CREATE ROLE {ident(role)} NOLOGIN".encode())
         # Its locales are not those of the server that the backup is of: no row depends on them.
@@ -75,7 +76,7 @@ def named_place(beside: Database, manifest: Manifest) -> Iterator[Place]:
     with contextlib.closing(session_of(beside)) as conn:
         version = conn.info.server_version
         refuse_older(conn, manifest, NotVerifiable, _KEPT)
-        _refuse_missing(extensions_missing(conn, manifest), "extension", str(beside))
+        _refuse_missing(missing_extensions(conn, manifest.extensions), "extension", str(beside))
         _refuse_missing(roles_missing(conn, manifest), "role", str(beside))
     with throwaway_database(beside, options=f"ENCODING {literal(manifest.locale.encoding)}") as made:
         yield Place(made, str(beside), version)
@@ -101,12 +102,6 @@ def refuse_older(conn: Session, manifest: Manifest, error: type[EcluseError], st
             hint=f"choose a server of PostgreSQL {then} or newer",
             state=state,
         )
-
-
-def extensions_missing(conn: Session, manifest: Manifest) -> list[str]:
-    """The extensions of the backup that cannot be made on this server."""
-    there = {row[0] for row in conn.execute("SELECT name::text FROM pg_catalog.pg_available_extensions")}
-    return sorted(manifest.extensions.keys() - there)
 
 
 def roles_missing(conn: Session, manifest: Manifest) -> list[str]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ecluse.backup.place import extensions_missing, refuse_older, roles_missing
+from ecluse.backup.place import refuse_older, roles_missing
 from ecluse.backup.snapshot import session_of
 from ecluse.errors import CannotConnect, MissingRights, NotRestorable
 from ecluse.model.backup import Manifest
 from ecluse.model.names import ident
+from ecluse.postgres.catalog import missing_extensions
 from ecluse.postgres.connect import Database, Session
 
 NOTHING = "nothing was changed"
@@ -69,7 +70,7 @@ def name_of(database: Database) -> str:
 def refuse_unfit(conn: Session, manifest: Manifest, ways: Ways) -> None:
     """Raise NotRestorable or MissingRights where the server lacks what the backup needs."""
     refuse_older(conn, manifest, NotRestorable, NOTHING)
-    if missing := extensions_missing(conn, manifest):
+    if missing := missing_extensions(conn, manifest.extensions):
         raise NotRestorable(
             f"the server lacks {len(missing)} extensions of the backup",
             details=", ".join(missing),

@@ -7,7 +7,7 @@ every name in them is qualified and the same object is always the same text.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
@@ -47,6 +47,12 @@ def read_catalog(
     """
     with conn.transaction(), _pinned(conn):
         return _Reader(conn, schemas, measure).catalog()
+
+
+def missing_extensions(conn: psycopg.Connection[Any], wanted: Iterable[str]) -> list[str]:
+    """Those of the extensions that cannot be made on this server, by name."""
+    there = {row[0] for row in conn.execute("SELECT name::text FROM pg_catalog.pg_available_extensions")}
+    return sorted(set(wanted) - there)
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecluse.errors import NoRoom
+from ecluse.postgres.catalog import missing_extensions
 from ecluse.postgres.connect import Database, open_session
-from ecluse.postgres.copies.definitions import Definitions, missing_extensions, reaching_out, settle
+from ecluse.postgres.copies.definitions import Definitions, reaching_out, settle
 from ecluse.postgres.copies.place import Place
 from ecluse.postgres.copies.rows import copy_rows, parts
 from ecluse.postgres.copies.sample import Sample
@@ -61,7 +62,8 @@ def copy_database(
     tables = source.tables
     copy = place.make(name, source)
     notes = _notes(source, name)
-    missing = missing_extensions(source.catalog, copy)
+    with closing(open_session(copy, role="rehearse")) as conn:
+        missing = frozenset(missing_extensions(conn, source.catalog.extensions))
     if missing:
         notes.append(f"extensions of '{name}' that the copy lacks: {', '.join(sorted(missing))}")
     # pg_dump writes nothing of rows, but definitions are nobody else's business either.

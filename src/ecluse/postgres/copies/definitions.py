@@ -75,13 +75,6 @@ def _fitting(folder: Path, file: Path, missing: frozenset[str]) -> str:
     return "\n".join(kept) + "\n"
 
 
-def missing_extensions(source: Catalog, copy: Database) -> frozenset[str]:
-    """Extensions of the source that the server of the copy does not have."""
-    with open_session(copy, role="rehearse") as conn:
-        there = {row[0] for row in conn.execute("SELECT name FROM pg_catalog.pg_available_extensions")}
-    return frozenset(source.extensions) - there
-
-
 def reaching_out(source: Catalog) -> tuple[str, ...]:
     """Extensions of the source by which the copy could do something elsewhere."""
     return tuple(sorted(_REACH_OUT & set(source.extensions)))
