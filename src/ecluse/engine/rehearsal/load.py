@@ -76,9 +76,6 @@ class Load:
         self._alone = alone or {}
         self._targets = list(self._prepare(tables, by_path))
 
-    def __bool__(self) -> bool:
-        return bool(self._targets and self._writers)
-
     def start(self) -> None:
         """Begin to write."""
         for number in range(self._writers if self._targets else 0):

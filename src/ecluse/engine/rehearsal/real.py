@@ -49,17 +49,17 @@ def planned_there(migration: Migration, sources: Mapping[str, Source]) -> Plan:
 
 def _refuse_unfinished(source: Source, migration: str) -> None:
     try:
-        begun = next((run for run in journal.runs(source.conn) if run.unfinished), None)
-        ended = next((run for run in journal.runs(source.conn, migration) if run.status == "finished"), None)
+        runs = journal.runs(source.conn)
     except psycopg.Error as error:
         raise translate(error, _NOTHING) from None
+    begun = next((run for run in runs if run.unfinished), None)
     if begun is not None:
         raise WrongState(
             f"'{begun.migration}' has a run that is '{begun.status}': a rehearsal begins where nothing has begun",
             hint=f"ecluse finish {begun.migration}, or ecluse rollback {begun.migration}",
             state=_NOTHING,
         )
-    if ended is not None:
+    if any(run.migration == migration and run.status == "finished" for run in runs):
         raise WrongState(
             f"'{migration}' is finished: there is nothing to rehearse", hint="ecluse status", state=_NOTHING
         )

@@ -150,7 +150,7 @@ class _Copying:
                 check=self._check,
             )
         except EcluseError:
-            # pg_dump and pg_restore hear a Ctrl-C as well, and end with an error of their own.
+            # What failed after somebody asked to stop is told as the stop.
             self._check()
             raise
 
