@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from ecluse.engine import journal
 from ecluse.model.rehearsal import Rehearsal
-from ecluse.postgres.connect import Database
+from ecluse.postgres.connect import Database, open_session
 from ecluse.postgres.project import read_migration
 from ecluse.postgres.rehearsals import write_rehearsal
 from tests.cli.conftest import MIGRATION, Here, Project, load, write_project
@@ -105,3 +106,22 @@ def test_what_could_not_be_asked_is_no_pass(tmp_path: Path, capsys: pytest.Captu
     none = project.run("plan", "--check")
     assert (none.status, "There is no migration" in none.out) == (1, True), "its database was not asked either"
     assert project.run("plan", "uuids", "--plan", "x").status == 2
+
+
+def test_a_journal_that_the_role_may_not_read_is_told(
+    tmp_path: Path, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_session(database) as conn:
+        journal.install(conn)
+        conn.execute("CREATE ROLE modest LOGIN")
+    try:
+        modest = Database("app", database.conninfo + " user=modest")
+        project = Here(write_project(tmp_path, modest).folder, modest, capture=capsys)
+        (project.folder / "migrations" / "uuids.toml").unlink()
+        done = project.run("plan", "--check", "--json")
+        [drift] = done.value["drift"]
+        assert (done.status, drift["asked"]) == (1, False)
+        assert "permission denied for schema ecluse" in drift["reasons"][0]
+    finally:
+        with open_session(database) as conn:
+            conn.execute("DROP ROLE modest")

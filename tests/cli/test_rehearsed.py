@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from ecluse.model.rehearsal import Rehearsal
-from ecluse.postgres.connect import Database
+from ecluse.postgres.connect import Database, open_session
 from ecluse.postgres.rehearsals import write_rehearsal
 from tests.cli.conftest import load, write_project
 
@@ -39,3 +40,18 @@ def test_a_protected_database_wants_a_rehearsal_of_this_very_plan(tmp_path: Path
     assert project.run("rollback", "uuids", "--yes").status == 0
     kept = project.run("status", "--all", "--json").value["runs"][0]
     assert (kept["status"], kept["without_rehearsal"]) == ("rolled_back", "tried on staging")
+
+
+def test_an_origin_that_is_protected_wants_it_too(
+    tmp_path: Path, database: Database, second_database: Database
+) -> None:
+    url = json.dumps(second_database.conninfo)
+    project = write_project(tmp_path, database, f"[databases.old]\nurl = {url}\nprotect = true\n")
+    with open_session(second_database) as conn:
+        conn.execute("CREATE TABLE public.notes (id int PRIMARY KEY, word text)")
+    (tmp_path / "migrations" / "notes.toml").write_text(
+        'name = "notes"\n[[operation]]\nkind = "move_table"\nfrom = "old"\ntable = "public.notes"\n'
+    )
+    refused = project.run("apply", "notes", "--yes", "--json")
+    assert (refused.status, refused.error["code"]) == (1, "ECL307"), refused
+    assert "'old'" in refused.error["message"]

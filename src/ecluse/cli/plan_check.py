@@ -113,14 +113,18 @@ def _judged(plan: Plan, rehearsal: Rehearsal | None, database: str, status: str)
 
 def _drifted(database: Database) -> Iterator[dict[str, Any]]:
     """What of a database is not as its switched and finished migrations left it."""
+    import psycopg
+
     from ecluse.engine.drift import drift
     from ecluse.postgres.connect import open_session
+    from ecluse.postgres.failures import translate
 
     try:
         with open_session(database, role="plan check") as conn:
             found = drift(conn)
-    except EcluseError as error:
-        yield {"database": str(database), "migration": "", "asked": False, "reasons": _told(error), "hint": ""}
+    except (EcluseError, psycopg.Error) as error:
+        why = _told(error if isinstance(error, EcluseError) else translate(error))
+        yield {"database": str(database), "migration": "", "asked": False, "reasons": why, "hint": ""}
         return
     for each in found:
         reasons = [str(deviation) for deviation in each.deviations]
