@@ -36,6 +36,7 @@ def test_a_strangers_database(which: str, request: pytest.FixtureRequest) -> Non
     _done(project.run("apply", "strangers", "--switch"))
     _done(project.run("verify", "strangers"))
     assert project.execute(SAME[which]) == before
+    assert "has a run that is 'switched'" in _done(project.run("rehearse", "strangers"), 1).err
     _done(project.run("rollback", "strangers"))
     assert project.execute(SAME[which]) == before
     _done(project.run("apply", "strangers", "--switch"))
@@ -43,5 +44,6 @@ def test_a_strangers_database(which: str, request: pytest.FixtureRequest) -> Non
     _done(project.run("finish", "strangers", "--confirm", run["fingerprint"]))
     assert project.execute(SAME[which]) == before
     _done(project.run("doctor"))
+    assert "'strangers' is finished" in _done(project.run("rehearse", "strangers"), 1).err
     (report,) = sorted((project.folder / ".ecluse" / "reports").glob("strangers-2/report.json"))
     _done(project.run("verify", "--report", str(report)))

@@ -85,7 +85,7 @@ def copy_rows(
                     part = left.get_nowait()
                 except queue.Empty:
                     return
-                rows = _carry(there, here, part.query(chosen(part.table)), part.table, check)
+                rows = carry(there, here, part.query(chosen(part.table)), part.table, check)
                 done.append(rows)
                 told(sum(done), len(done), len(todo))
 
@@ -99,7 +99,8 @@ def copy_rows(
     return sum(done)
 
 
-def _carry(there: Session, here: Session, query: str, table: Table, check: Callable[[], None]) -> int:
+def carry(there: Session, here: Session, query: str, table: Table, check: Callable[[], None] = lambda: None) -> int:
+    """Copy the rows of one query into the table of that name; returns how many. `check` may raise to stop it."""
     try:
         with there.cursor() as reading, here.cursor() as writing:
             with (
@@ -112,11 +113,6 @@ def _carry(there: Session, here: Session, query: str, table: Table, check: Calla
             return writing.rowcount
     except psycopg.Error as error:
         raise _told(error, table) from None
-
-
-def carry(there: Session, here: Session, query: str, table: Table) -> int:
-    """Copy the rows of one query into the table of that name; returns how many."""
-    return _carry(there, here, query, table, lambda: None)
 
 
 def _told(error: psycopg.Error, table: Table) -> EcluseError:
